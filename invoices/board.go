@@ -1,0 +1,461 @@
+package invoices
+
+import (
+	"fmt"
+	"time"
+
+	"dunning/internal/civil"
+	"dunning/internal/period"
+)
+
+// A view is one invoice of one account at one instant, with what several lines
+// of the board need computed once.
+type view struct {
+	p     *Policy
+	a     *Account
+	inv   *Invoice
+	now   time.Time
+	loc   *time.Location
+	today civil.Date
+
+	climbed bool
+	ladder  ladder
+
+	ready Decision // the letter this invoice is ready for
+	level int      // its rung; -1 for a new link alone
+}
+
+func (p *Policy) view(a *Account, inv *Invoice, now time.Time) *view {
+	loc := p.zone(a)
+	return &view{p: p, a: a, inv: inv, now: now, loc: loc, today: civil.Of(now.In(loc))}
+}
+
+// The board: what the rows say, and what Next says of it. The first line that
+// fits wins. The window binds only letters; links are made and looked at by
+// day and night.
+var board = [...]struct {
+	says string
+	fits func(*view) (Decision, bool)
+}{
+	{"a link was not looked at for a while", unseen},
+	{"nothing is owed", settled},
+	{"it is not to be collected", ineligible},
+	{"a person said to wait", held},
+	{"a person must decide about a letter", undecided},
+	{"there is nobody to write to", unreachable},
+	{"the books are not up to date", untold},
+	{"a payment is under way", pending},
+	{"a link cannot be trusted", untrusted},
+	{"a step is due, but very late", late},
+	{"its link ended unpaid and no step is near", ended},
+	{"a step is near and there is no link for it", unlinked},
+	{"no step is due", early},
+	{"a step is due, but now is no polite time", impolite},
+	{"a step is due", due},
+}
+
+// decide decides for one invoice as if the account had no other.
+func (v *view) decide() Decision {
+	for _, line := range board {
+		if d, ok := line.fits(v); ok {
+			return v.rested(d)
+		}
+	}
+	panic("invoices: no line of the board fits") // due always does
+}
+
+// rested keeps an act that failed from being tried again too soon, and lets
+// every wait end no later than the next look at a link.
+func (v *view) rested(d Decision) Decision {
+	d.Invoice = v.inv.Number
+	if r := v.inv.Rest; d.Act != Idle && r.active(d.Act, v.now) {
+		d = Decision{Invoice: v.inv.Number, At: r.Until, Code: CodeResting, Why: r.Why}
+		if r.Until.IsZero() {
+			d.Code, d.Person = CodeBlockedByOrder, true
+		}
+	}
+	if d.Act == Idle {
+		if look := v.nextLook(); look.After(v.now) && (d.At.IsZero() || look.Before(d.At)) {
+			d.At = look
+		}
+	}
+	return d
+}
+
+// ours reports whether a link was made with a key whose links we can look at.
+func (v *view) ours(l *Link) bool { return v.p.Key.Knows(l.Key) }
+
+// lookAt returns when a link is to be looked at next, or the zero time for one
+// that is final or made with another key. A payment under way is looked at
+// often, a link that ended rarely: a slow bank may still complete it.
+func (v *view) lookAt(l *Link) time.Time {
+	if !l.Made() || l.final() || !v.ours(l) {
+		return time.Time{}
+	}
+	every := v.p.Link.Poll
+	switch {
+	case l.State == Trying:
+		every = min(every, 5*time.Minute)
+	case l.usedUp():
+		every = max(every, 24*time.Hour)
+	}
+	at := l.Seen.Add(every)
+	if l.Seen.Before(l.Expires) && l.Expires.Before(at) {
+		at = l.Expires
+	}
+	return at
+}
+
+// nextLook returns when the first of the invoice's links is to be looked at.
+func (v *view) nextLook() time.Time {
+	var first time.Time
+	for i := range v.inv.Links {
+		if at := v.lookAt(&v.inv.Links[i]); !at.IsZero() && (first.IsZero() || at.Before(first)) {
+			first = at
+		}
+	}
+	return first
+}
+
+// unseen: any link of any generation that is not final is looked at, also when
+// the invoice is paid or void: that is how a double payment is found.
+func unseen(v *view) (Decision, bool) {
+	for i := range v.inv.Links {
+		l := &v.inv.Links[i]
+		if at := v.lookAt(l); !at.IsZero() && !at.After(v.now) {
+			return Decision{Act: Check, Gen: l.Gen, Code: CodeLook, Why: "time to look at the link"}, true
+		}
+	}
+	return Decision{}, false
+}
+
+// unbooked returns a completed link whose payment the books do not show yet.
+func (v *view) unbooked() *Link {
+	for i := range v.inv.Links {
+		if l := &v.inv.Links[i]; l.State == Completed && !v.inv.booked(l) {
+			return l
+		}
+	}
+	return nil
+}
+
+// settled: paid means silence (R3).
+func settled(v *view) (Decision, bool) {
+	switch inv := v.inv; {
+	case inv.Status == Void, inv.Status == Credited:
+		return Decision{Code: CodeStatus, Why: string(inv.Status)}, true
+	case inv.Status == Paid, inv.Status == Open && inv.Open().Minor <= 0:
+		return Decision{Code: CodePaid, Why: "paid"}, true
+	case v.unbooked() != nil:
+		return Decision{Code: CodePaidByLink, Person: true, Why: "paid by link, not yet booked"}, true
+	}
+	return Decision{}, false
+}
+
+// ineligible: only what is listed is collected (R6, R12, R20).
+func ineligible(v *view) (Decision, bool) {
+	inv, open := v.inv, v.inv.Open()
+	switch {
+	case inv.Status != Open:
+		return Decision{Code: CodeStatus, Why: "its status is " + string(inv.Status)}, true
+	case inv.DueOn.IsZero():
+		return Decision{Code: CodeNoDueDate, Person: true, Why: "it has no due date"}, true
+	case inv.DueOn.Before(v.p.StartFrom):
+		return Decision{Code: CodeBeforeStart, Why: "due before " + v.p.StartFrom.String() + ", when collecting starts"}, true
+	case !v.p.collects(open):
+		return Decision{Code: CodeCurrency, Why: "the policy does not collect " + open.Currency}, true
+	case open.Minor < v.p.MinAmount[open.Currency]:
+		return Decision{Code: CodeMinimum, Why: "the open balance is below the minimum"}, true
+	}
+	return Decision{}, false
+}
+
+// held: a person's word binds until its end, or until it is taken back (R18).
+func held(v *view) (Decision, bool) {
+	for _, h := range []Hold{v.inv.Hold, v.a.Hold} {
+		if h.Active(v.now) {
+			return Decision{Code: CodeHold, At: h.Until, Why: "on hold: " + h.Reason}, true
+		}
+	}
+	return Decision{}, false
+}
+
+// undecided: a letter that may have left, or that was refused, waits for a
+// person (R2, R19).
+func undecided(v *view) (Decision, bool) {
+	for _, o := range v.inv.Steps {
+		if o.Episode != v.inv.Episode {
+			continue
+		}
+		switch o.Result {
+		case Uncertain:
+			return Decision{Code: CodeUncertain, Person: true, Why: "it is not known whether the letter " + o.Step + " arrived"}, true
+		case Failed:
+			return Decision{Code: CodeStepFailed, Person: true, Why: "the letter " + o.Step + " was refused"}, true
+		case Resend, Sending:
+			return Decision{Code: CodeUncertain, Why: "the letter " + o.Step + " is to be sent again"}, true
+		}
+	}
+	return Decision{}, false
+}
+
+// unreachable: without a recipient no step is spent (R19, R20).
+func unreachable(v *view) (Decision, bool) {
+	switch v.a.Email {
+	case "":
+		return Decision{Code: CodeNoRecipient, Person: true, Why: "the customer has no e-mail address"}, true
+	case v.a.Suppressed:
+		return Decision{Code: CodeSuppressed, Person: true, Why: "the customer's e-mail address does not exist"}, true
+	}
+	return Decision{}, false
+}
+
+// untold: no dunning on old data (R8).
+func untold(v *view) (Decision, bool) {
+	if v.inv.Vanished {
+		return Decision{Code: CodeVanished, Person: true, Why: "the last full load of " + v.inv.Source + " does not mention it"}, true
+	}
+	age := v.p.MaxSourceAge[v.inv.Source]
+	if age > 0 && v.now.Sub(v.inv.Known) > age {
+		return Decision{Code: CodeStaleSource, Person: true, Why: "the source " + v.inv.Source + " was not read for too long"}, true
+	}
+	return Decision{}, false
+}
+
+// pending: money on its way is not dunned (R9).
+func pending(v *view) (Decision, bool) {
+	for i := range v.inv.Links {
+		l := &v.inv.Links[i]
+		if l.State != Trying || !v.ours(l) || v.forgiven(l.Since) {
+			continue
+		}
+		end := v.p.Calendar.AddWorkdays(civil.Of(l.Since.In(v.loc)), v.p.PendingMax).AddDays(1).Start(v.loc)
+		if v.now.Before(end) {
+			return Decision{Code: CodePending, At: end, Why: "a payment is under way"}, true
+		}
+		return Decision{Code: CodePending, Person: true, Why: fmt.Sprintf("a payment is under way for more than %d working days", v.p.PendingMax)}, true
+	}
+	return Decision{}, false
+}
+
+// forgiven reports whether a person said "go on" after something happened.
+func (v *view) forgiven(since time.Time) bool { return v.inv.Released.After(since) }
+
+// untrusted: a link the provider does not know, or tells otherwise of, is
+// never replaced by ourselves (R10, R26): somebody may be able to pay it.
+func untrusted(v *view) (Decision, bool) {
+	for i := range v.inv.Links {
+		l := &v.inv.Links[i]
+		if !l.Made() || v.forgiven(l.Since) {
+			continue
+		}
+		if !v.ours(l) {
+			if l.State == Completed || l.usedUp() || v.p.Key.forgotten(l.Key) {
+				continue
+			}
+			return Decision{Code: CodeOtherKey, Person: true, Why: "its link was made with another API key"}, true
+		}
+		switch l.State {
+		case New, Trying, Rejected, Completed, Expired:
+		case Missing:
+			return Decision{Code: CodeMissing, Person: true, Why: "Cost+ does not know its link any more; was the API key changed?"}, true
+		case Mismatch:
+			return Decision{Code: CodeMismatch, Person: true, Why: "Cost+ tells another amount for its link"}, true
+		default:
+			return Decision{Code: CodeMismatch, Person: true, Why: "Cost+ reports an unknown state of its link: " + string(l.State)}, true
+		}
+	}
+	return Decision{}, false
+}
+
+// late: a step that is very late needs a person (R5).
+func late(v *view) (Decision, bool) {
+	step := v.climb()
+	if step.due == nil || v.p.MaxLateness == 0 {
+		return Decision{}, false
+	}
+	since := step.at
+	for _, t := range []time.Time{v.inv.Released, v.inv.Hold.Until, v.a.Hold.Until} {
+		if t.After(since) && !t.After(v.now) {
+			since = t
+		}
+	}
+	if days := v.today.DaysSince(civil.Of(since.In(v.loc))); days > v.p.MaxLateness {
+		return Decision{Code: CodeStaleStep, Person: true, Why: fmt.Sprintf("the step %s is %d days late", step.due.Name, days)}, true
+	}
+	return Decision{}, false
+}
+
+// usable returns the newest link that can be paid and asks for what is owed.
+func (v *view) usable() *Link {
+	open := v.inv.Open()
+	for i := len(v.inv.Links) - 1; i >= 0; i-- {
+		if l := &v.inv.Links[i]; l.payable() && l.Amount == open && v.ours(l) && !(l.State == Missing) {
+			return l
+		}
+	}
+	return nil
+}
+
+// dying reports whether a link has too little life left to be mailed (R11).
+func (v *view) dying(l *Link) bool {
+	return !l.Expires.IsZero() && v.p.Link.MinLife.AddTo(v.now).After(l.Expires)
+}
+
+// obtain returns the act that gets a link: a first one, or one in place of one
+// that ended unpaid, as often as the policy allows (R10).
+func (v *view) obtain(life *period.Period, why string) Decision {
+	ended, same := 0, false
+	var last time.Time
+	for i := range v.inv.Links {
+		l := &v.inv.Links[i]
+		if !l.usedUp() || !v.ours(l) {
+			continue
+		}
+		if !v.forgiven(l.Since) {
+			ended++
+		}
+		if l.Amount == v.inv.Open() {
+			same, last = true, l.Since
+		}
+	}
+	if life == nil {
+		life = &v.p.Link.Life
+	}
+	switch {
+	case !same:
+		return Decision{Act: MakeLink, Life: life, Code: CodeLook, Why: why}
+	case v.p.Link.OnExpiry == Leave && !v.forgiven(last):
+		return Decision{Code: CodeLeft, Person: true, Why: "its link ended unpaid, and the policy makes no other"}
+	case ended > v.p.Link.MaxRenewals:
+		return Decision{Code: CodeRenewals, Person: true, Why: fmt.Sprintf("its link was renewed %d times", ended-1)}
+	}
+	return Decision{Act: RenewLink, Life: life, Code: CodeLook, Why: why}
+}
+
+// mailedGen returns the newest link generation that the customer was mailed.
+func (v *view) mailedGen() int {
+	gen := 0
+	for _, o := range v.inv.Steps {
+		if o.Result.went() {
+			gen = max(gen, o.Gen)
+		}
+	}
+	return gen
+}
+
+// told reports whether the customer holds a link that ended unpaid and that
+// the policy wants replaced by mail, with no step near that would carry it.
+func (v *view) told() bool {
+	if v.p.Link.OnExpiry != MailNew {
+		return false
+	}
+	step := v.climb()
+	if step.due != nil || step.soon != nil && !step.next.After(v.today.AddDays(v.p.MinGap).At(23, 59, v.loc)) {
+		return false
+	}
+	l := v.inv.Link(v.mailedGen())
+	return l != nil && l.usedUp() && v.ours(l)
+}
+
+// ended: a link that ended unpaid is renewed, once GET said so (R10).
+func ended(v *view) (Decision, bool) {
+	if v.usable() != nil || !v.told() {
+		return Decision{}, false
+	}
+	if l := v.inv.Link(v.mailedGen()); l.Amount != v.inv.Open() {
+		return Decision{}, false // the next step makes one for the new amount
+	}
+	return v.obtain(nil, "its link ended unpaid"), true
+}
+
+// unlinked: no link, no mail (R11).
+func unlinked(v *view) (Decision, bool) {
+	step := v.climb()
+	s := step.due
+	if s == nil && step.soon != nil && !v.p.Link.Lead.AddTo(v.now.In(v.loc)).Before(step.next) {
+		s = step.soon
+	}
+	if s == nil {
+		return Decision{}, false
+	}
+	l := v.usable()
+	if l == nil {
+		return v.obtain(s.Life, "the step "+s.Name+" needs a link"), true
+	}
+	if step.due != nil && v.dying(l) {
+		d := Decision{Code: CodeLinkDying, Why: "its link expires too soon to be mailed; a new one is made when Cost+ says it has"}
+		if l.Expires.After(v.now) {
+			d.At = l.Expires
+		}
+		return d, true
+	}
+	return Decision{}, false
+}
+
+// owesLink returns the renewed link that the customer has not been mailed yet.
+func (v *view) owesLink() *Link {
+	l := v.usable()
+	if l == nil || l.Gen <= v.mailedGen() || !v.told() || v.dying(l) {
+		return nil
+	}
+	if _, done := v.inv.outcome(NewLinkStep(l.Gen)); done {
+		return nil
+	}
+	return l
+}
+
+// early: nothing to say yet.
+func early(v *view) (Decision, bool) {
+	step := v.climb()
+	if step.due != nil || v.owesLink() != nil {
+		return Decision{}, false
+	}
+	if step.soon == nil {
+		return Decision{Code: CodeFinished, Why: "the ladder is finished"}, true
+	}
+	d := Decision{Code: CodeWaiting, At: step.next, Why: "next step: " + step.soon.Name}
+	if make := v.p.Link.Lead.SubFrom(step.next.In(v.loc)); make.After(v.now) {
+		d.At = make
+	}
+	return d, true
+}
+
+// impolite: outside the window, or too soon after the last letter (R15, R17).
+func impolite(v *view) (Decision, bool) {
+	step := v.climb()
+	at := v.polite(step.due != nil && step.due.Single)
+	if !at.After(v.now) {
+		return Decision{}, false
+	}
+	return Decision{Code: CodePolite, At: at, Why: "a letter is due and waits for a polite time"}, true
+}
+
+// due: everything is as it must be. [Policy.Next] verifies the link once more
+// and puts the letter together.
+func due(v *view) (Decision, bool) {
+	step := v.climb()
+	item := Item{Invoice: v.inv.Number, Episode: v.inv.Episode, Gen: v.usable().Gen, Amount: v.inv.Open()}
+	if step.due == nil {
+		v.level, item.Step = -1, NewLinkStep(item.Gen)
+		return Decision{Act: Remind, Template: NewLinkTemplate, Items: []Item{item}, Code: CodeNewLink, Why: "its link was renewed"}, true
+	}
+	v.level, item.Step = step.rung, step.due.Name
+	d := Decision{Act: Remind, Template: step.due.Template, Single: step.due.Single, Items: []Item{item}, Skips: step.skips, Code: CodeStep, Why: "the step " + step.due.Name + " is due"}
+	if step.rung == 0 {
+		d.Act = Email
+	}
+	return d, true
+}
+
+// unverified: right before a letter every link that may be paid was looked at
+// within the last minute (R3).
+func (v *view) unverified() (Decision, bool) {
+	for i := range v.inv.Links {
+		l := &v.inv.Links[i]
+		if l.Made() && !l.final() && v.ours(l) && !l.usedUp() && v.now.Sub(l.Seen) > Fresh {
+			return v.rested(Decision{Act: Check, Gen: l.Gen, Code: CodeLook, Why: "make sure it is unpaid"}), true
+		}
+	}
+	return Decision{}, false
+}

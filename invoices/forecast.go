@@ -1,0 +1,69 @@
+package invoices
+
+import (
+	"fmt"
+	"time"
+)
+
+// A Forecast is something the worker would do, if nothing changed until then:
+// nobody pays, every link is made, every letter arrives.
+type Forecast struct {
+	At       time.Time
+	Decision Decision // never Idle
+}
+
+// Forecast returns what would be done for an account from an instant until
+// another (exclusive), in order, and what Next would say at the end. It asks
+// Next and applies what it says to a copy; looks at links are left out. It does
+// nothing outside.
+func (p *Policy) Forecast(a Account, from, until time.Time) ([]Forecast, Decision) {
+	var told []Forecast
+	a = a.clone()
+	for now := from; ; {
+		d := p.Next(a, now)
+		if d.Act == Idle {
+			if d.At.IsZero() || !d.At.Before(until) || len(told) > 1000 {
+				return told, d
+			}
+			now = d.At
+			continue
+		}
+		if d.Act != Check {
+			told = append(told, Forecast{At: now, Decision: d})
+		}
+		a = p.imagine(a, d, now)
+	}
+}
+
+// imagine applies a decision to an account as if all went well and nobody
+// paid.
+func (p *Policy) imagine(a Account, d Decision, now time.Time) Account {
+	switch d.Act {
+	case Check:
+		l := *a.Find(d.Invoice).Link(d.Gen)
+		if l.Seen = now; !l.Expires.IsZero() && !now.Before(l.Expires) && l.payable() {
+			l.State, l.Since = Expired, now
+		}
+		return Apply(a, LinkSeen{Invoice: d.Invoice, Link: l, At: now})
+	case MakeLink, RenewLink:
+		inv := a.Find(d.Invoice)
+		l := Link{Gen: 1, Amount: inv.Open(), State: Wanted, Key: p.Key.Own, Since: now}
+		if n := len(inv.Links); n > 0 {
+			l.Gen = inv.Links[n-1].Gen + 1
+		}
+		made := l
+		made.State, made.Seen, made.Expires = New, now, d.Life.AddTo(now)
+		made.Remote = fmt.Sprintf("not made yet: %s, generation %d", d.Invoice, l.Gen)
+		return Apply(a, LinkWanted{Invoice: d.Invoice, Link: l, At: now}, LinkSeen{Invoice: d.Invoice, Link: made, At: now})
+	case Email, Remind:
+		l := Letter{ID: d.Items[0].Invoice + " " + d.Items[0].Step, Try: 1, Items: d.Items, Single: d.Single, State: Sending, At: now}
+		return Apply(a, LetterStarted{Letter: l, Skips: d.Skips}, LetterEnded{ID: l.ID, Try: 1, Result: Sent, At: now})
+	case Again:
+		return Apply(a, LetterEnded{ID: d.Letter, Try: d.Try, Result: Sent, At: now})
+	case Withdraw:
+		return Apply(a, LetterEnded{ID: d.Letter, Try: d.Try, Result: Skipped, At: now})
+	case Doubt:
+		return Apply(a, LetterEnded{ID: d.Letter, Try: d.Try, Result: Uncertain, At: now})
+	}
+	panic("invoices: cannot imagine " + d.Act.String())
+}

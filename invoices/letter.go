@@ -1,0 +1,77 @@
+package invoices
+
+import (
+	"time"
+
+	"dunning/internal/civil"
+	"dunning/internal/money"
+)
+
+// A Letter is one mail to one account about one or more invoices. Its id is
+// derived from its step keys and the installation's salt, so the same mail
+// always has the same name and cannot exist twice.
+type Letter struct {
+	ID       string
+	Try      int // counts the times it was started, from 1
+	Account  string
+	Template string
+	Language string
+	Single   bool // the first letter of one invoice; it does not pace the others
+	Items    []Item
+	To       []string
+	CC       []string
+	State    Result
+	At       time.Time // when State was reached
+	Reply    string    // the receiving server's last words
+
+	Text
+	MessageID string // without angle brackets; derived from ID
+	Raw       []byte // the exact bytes given to the mail server, CRLF line ends
+	Digest    string // SHA-256 of Raw, hexadecimal
+}
+
+// An Item is one invoice's place on the ladder, as told in a letter.
+type Item struct {
+	Invoice string
+	Episode int
+	Step    string
+	Gen     int          // the link generation whose URL the letter carries
+	Amount  money.Amount // the open balance the letter names
+}
+
+// A Skip is a step that will never be sent, and why.
+type Skip struct {
+	Invoice string
+	Episode int
+	Step    string
+	Why     string
+}
+
+// A Text is what a letter says, in one language.
+type Text struct{ Subject, HTML, Plain string }
+
+// A Draft is a letter as decided, before it has words.
+type Draft struct {
+	Template string // name of the template: request, upcoming, friendly, firm, final, new_link …
+	Language string // BCP 47
+	Zone     *time.Location
+	Today    civil.Date // in Zone
+	Customer string     // the debtor's name
+	Country  string
+	Lines    []Line         // at least one
+	Totals   []money.Amount // the sum per currency, in order of currency
+	Test     bool           // the installation is in test mode: say so
+}
+
+// A Line is one invoice in a Draft.
+type Line struct {
+	Number      string
+	Description string
+	IssuedOn    civil.Date
+	DueOn       civil.Date
+	Total       money.Amount
+	Open        money.Amount
+	DaysLate    int // calendar days past due; negative before
+	URL         string
+	Until       time.Time // when the link expires, in Draft.Zone; zero: unknown
+}

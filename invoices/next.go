@@ -1,0 +1,189 @@
+package invoices
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"dunning/internal/money"
+)
+
+// maxItems is the largest number of invoices one letter speaks of: each must
+// be verified within [Fresh] of sending. The rest follows in the next letter.
+const maxItems = 100
+
+// Next decides what one account needs at an instant. It is the only place that
+// knows the rules: plan, explain, the dashboard and the worker all ask it. It
+// depends on its arguments alone and changes neither.
+//
+// Doing what it says and recording the result always changes the account so
+// that Next says something else; repeating that ends at Idle.
+func (p *Policy) Next(a Account, now time.Time) Decision {
+	if d, ok := halfSent(&a); ok {
+		return d
+	}
+	wait := Decision{Code: CodeNothing, Why: "no invoice"}
+	var ready []*view
+	for i := range a.Invoices {
+		v := p.view(&a, &a.Invoices[i], now)
+		switch d := v.decide(); {
+		case d.Act.Sends():
+			v.ready = d
+			ready = append(ready, v)
+		case d.Act == Idle:
+			wait = sooner(wait, d)
+		default:
+			return d
+		}
+	}
+	if d, ok := p.again(&a, now); ok {
+		if d.Act != Idle {
+			return d
+		}
+		wait = sooner(wait, d)
+	}
+	if len(ready) > 0 {
+		return p.letter(ready)
+	}
+	return wait
+}
+
+// halfSent notes a letter whose dot may have been written by a worker that is
+// gone: whoever holds a fresh lease and finds one cannot know (R2).
+func halfSent(a *Account) (Decision, bool) {
+	for _, l := range a.Letters {
+		if l.State == Sending {
+			return Decision{Act: Doubt, Letter: l.ID, Try: l.Try, Code: CodeUncertain, Why: "a worker stopped while sending it"}, true
+		}
+	}
+	return Decision{}, false
+}
+
+// sooner returns the Idle decision that is to be looked at first; between two
+// that wait for a person or for ever, the one that a person must hear of.
+func sooner(a, b Decision) Decision {
+	switch {
+	case a.Code == CodeNothing:
+		return b
+	case b.At.IsZero() && a.At.IsZero():
+		if a.Person || !b.Person {
+			return a
+		}
+		return b
+	case b.At.IsZero() || !a.At.IsZero() && !b.At.Before(a.At):
+		return a
+	}
+	return b
+}
+
+// letter puts the invoices that are ready into one letter: the first letter of
+// an invoice stays its own, all others of a customer share one, whose level is
+// the highest due step (R14). Each is verified first (R3).
+func (p *Policy) letter(ready []*view) Decision {
+	chosen := ready[:1]
+	if i := slices.IndexFunc(ready, func(v *view) bool { return v.ready.Single }); i >= 0 {
+		chosen = ready[i : i+1]
+	} else {
+		slices.SortStableFunc(ready, func(x, y *view) int { return y.level - x.level })
+		chosen = ready[:min(len(ready), maxItems)]
+	}
+	for _, v := range chosen {
+		if d, ok := v.unverified(); ok {
+			return d
+		}
+	}
+	d := chosen[0].ready
+	for _, v := range chosen[1:] {
+		d.Items, d.Skips = append(d.Items, v.ready.Items...), append(d.Skips, v.ready.Skips...)
+		if v.ready.Act == Remind {
+			d.Act = Remind
+		}
+	}
+	return d
+}
+
+// again decides on a letter that a person, or the configuration, wants sent
+// once more: the same bytes, unless what they say is no longer true.
+func (p *Policy) again(a *Account, now time.Time) (Decision, bool) {
+	for _, l := range a.Letters {
+		if l.State == Resend {
+			return p.repeat(a, l, now), true
+		}
+	}
+	return Decision{}, false
+}
+
+func (p *Policy) repeat(a *Account, l Letter, now time.Time) Decision {
+	withdraw := func(why string) Decision {
+		return Decision{Act: Withdraw, Letter: l.ID, Try: l.Try, Code: CodeUncertain, Why: why}
+	}
+	for _, it := range l.Items {
+		inv := a.Find(it.Invoice)
+		if inv == nil || !inv.collectible() {
+			return withdraw(it.Invoice + " is no longer owed")
+		}
+		v := p.view(a, inv, now)
+		link := v.usable()
+		switch {
+		case inv.Episode != it.Episode || inv.Open() != it.Amount:
+			return withdraw("the amount or the due date of " + it.Invoice + " has changed")
+		case v.unbooked() != nil:
+			return withdraw(it.Invoice + " was paid by link")
+		case link == nil || link.Gen != it.Gen:
+			return withdraw("the payment link it carries no longer works")
+		}
+		for _, line := range []func(*view) (Decision, bool){unseen, ineligible, held, unreachable, untold, pending, (*view).unverified} {
+			if d, ok := line(v); ok {
+				return v.rested(d)
+			}
+		}
+		if at := v.opening(v.today); at.After(now) {
+			return Decision{At: at, Code: CodePolite, Invoice: it.Invoice, Why: "to be sent again when letters may leave"}
+		}
+		if d := v.rested(Decision{Act: Again}); d.Act == Idle {
+			return d
+		}
+	}
+	return Decision{Act: Again, Letter: l.ID, Try: l.Try, Code: CodeUncertain, Why: "it is to be sent once more, the same bytes"}
+}
+
+// InDoubt returns what becomes of a letter whose final dot got no answer:
+// Uncertain, or Resend once if the policy says so (R2).
+func (p *Policy) InDoubt(try int) Result {
+	if p.OnUncertain == ResendLetter && try < 2 {
+		return Resend
+	}
+	return Uncertain
+}
+
+// NewLinkTemplate is the template of the letter that tells a customer their
+// new payment link; its step is named after the link's generation.
+const NewLinkTemplate = "new_link"
+
+// NewLinkStep names the step that mails a renewed link, once per generation.
+func NewLinkStep(gen int) string { return fmt.Sprintf("%s-%d", NewLinkTemplate, gen) }
+
+// Totals returns the sum of the items' amounts per currency, in order of
+// currency: amounts of two currencies are never added up (R13).
+func Totals(items []Item) ([]money.Amount, error) {
+	var sums []money.Amount
+	for _, it := range items {
+		i := slices.IndexFunc(sums, func(s money.Amount) bool { return s.Currency == it.Amount.Currency })
+		if i < 0 {
+			sums = append(sums, it.Amount)
+			continue
+		}
+		sum, err := sums[i].Add(it.Amount)
+		if err != nil {
+			return nil, err
+		}
+		sums[i] = sum
+	}
+	slices.SortFunc(sums, func(x, y money.Amount) int {
+		if x.Currency < y.Currency {
+			return -1
+		}
+		return 1
+	})
+	return sums, nil
+}

@@ -1,0 +1,221 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"dunning/invoices"
+)
+
+// A Worker handles accounts, each alone.
+type Worker struct {
+	Ledger   Ledger
+	Links    Links
+	Post     Post
+	Texts    Texts
+	Policies *invoices.Policies
+	Now      func() time.Time // the business clock
+	Token    func() string    // makes the random part of a webhook URL; nil: links have none
+	Salt     string           // of this installation; letter ids are derived from it
+	Language string           // of accounts without one
+	Test     bool             // the installation is in test mode (R26)
+
+	Lease     time.Duration // how long a claim is ours alone; 0: two minutes
+	Patience  time.Duration // how long the mail server may take to answer the final dot; 0: ten minutes (RFC 5321, 4.5.3.2.6)
+	Grace     time.Duration // how long acts under way may go on after a stop was asked for; 0: 30 seconds
+	Hands     int           // accounts handled at a time; 0: one
+	MaxPerRun int           // letters one run may send; 0: no limit
+
+	Seen func(account string, fact invoices.Fact) // called for every fact, from several goroutines; may be nil
+}
+
+// An Order says what a run is to do.
+type Order struct {
+	Job     Job
+	Account string // only this account, due or not; empty: every account that is due
+	Invoice string // only the account that owes this invoice, due or not
+	Limit   int    // at most so many accounts; 0: no limit
+}
+
+// claimSize is how many accounts one hand claims at a time: enough to share
+// the cost of the claim, few enough to be done within the lease.
+const claimSize = 16
+
+// Chase handles every account that is due, until none is left, the context
+// ends, or the run must stop: the API key or the mail login was refused, the
+// provider answers 404 for several links in a row, or the ledger failed. It
+// returns the books of the run in any case. When ctx ends, no new act begins;
+// those under way are finished, within Grace.
+func (w *Worker) Chase(ctx context.Context, o Order) (Tally, error) {
+	hard, cancel := w.grace(ctx)
+	defer cancel()
+	r := &run{w: w, order: o, tally: newTally(), hard: hard}
+	hands, ctx := errgroup.WithContext(ctx)
+	for range max(1, w.Hands) {
+		hands.Go(func() error { return r.hand(ctx) })
+	}
+	err := hands.Wait()
+	return r.books(), errors.Join(err, r.halted())
+}
+
+// grace returns a context that outlives ctx by the grace period: acts that
+// have begun are finished, not cut.
+func (w *Worker) grace(ctx context.Context) (context.Context, context.CancelFunc) {
+	after := w.Grace
+	if after == 0 {
+		after = 30 * time.Second
+	}
+	hard, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.AfterFunc(after, cancel)
+		context.AfterFunc(hard, func() { timer.Stop() })
+	})
+	return hard, func() { stop(); cancel() }
+}
+
+// hand claims and handles accounts until there are none.
+func (r *run) hand(ctx context.Context) error {
+	for ctx.Err() == nil && r.open() {
+		n := r.take(claimSize)
+		if n == 0 {
+			return nil
+		}
+		accounts, err := r.w.Ledger.Claim(ctx, r.query(n))
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return fmt.Errorf("claim: %w", err)
+		}
+		r.give(n - len(accounts))
+		for _, a := range accounts {
+			if err := r.settle(ctx, a); err != nil {
+				return fmt.Errorf("account %s: %w", a.ID, err)
+			}
+		}
+		if len(accounts) == 0 || r.order.Account != "" || r.order.Invoice != "" {
+			return nil
+		}
+	}
+	return nil
+}
+
+func (r *run) query(n int) invoices.Query {
+	lease := r.w.Lease
+	if lease == 0 {
+		lease = 2 * time.Minute
+	}
+	return invoices.Query{
+		Now: r.w.Now(), Lease: lease, Limit: n, Acts: append(r.may(), invoices.Idle),
+		Account: r.order.Account, Invoice: r.order.Invoice,
+	}
+}
+
+// settle does what the policy says, one act at a time, until it says wait or
+// says what this run may not do, and gives the account back.
+func (r *run) settle(ctx context.Context, a invoices.Account) error {
+	w := r.w
+	owed := r.owed(&a)
+	acts := 8
+	for i := range a.Invoices {
+		acts += 6 + 3*len(a.Invoices[i].Links)
+	}
+	for range acts {
+		d := w.Policies.Next(a, w.Now())
+		if ctx.Err() != nil || d.Act == invoices.Idle || !r.allows(d.Act) {
+			return r.release(a, d, owed)
+		}
+		next, err := r.act(a, d)
+		switch {
+		case errors.Is(err, errClosed): // nothing was done and nobody is to blame
+			return r.release(a, d, owed)
+		case errors.Is(err, invoices.ErrStale): // decide anew, on what is true now
+			r.tally.due(-len(owed))
+			return r.release(a, invoices.Decision{At: w.Now(), Why: "changed meanwhile"}, nil)
+		case errors.Is(err, invoices.ErrLost): // what happened is recorded; the rest is another's
+			r.tally.due(-len(owed))
+			return nil
+		case err != nil:
+			return fmt.Errorf("%s: %w", d.Act, err)
+		}
+		a = next
+	}
+	// Knowledge grew old faster than it could be gathered, as when every look
+	// at a link takes half a minute. Try again when the world is quicker.
+	d := w.Policies.Next(a, w.Now())
+	a, err := r.rest(a, d.Invoice, d.Act, errors.New("could not be verified in time"), time.Time{})
+	if err != nil && !errors.Is(err, invoices.ErrLost) {
+		return err
+	}
+	return r.release(a, invoices.Decision{At: w.Now().Add(time.Minute)}, owed)
+}
+
+func (r *run) act(a invoices.Account, d invoices.Decision) (invoices.Account, error) {
+	switch d.Act {
+	case invoices.Check:
+		return r.check(a, d)
+	case invoices.MakeLink, invoices.RenewLink:
+		return r.makeLink(a, d)
+	case invoices.Email, invoices.Remind:
+		return r.send(a, d)
+	case invoices.Again:
+		return r.sendAgain(a, d)
+	case invoices.Withdraw:
+		return r.end(a, invoices.LetterEnded{ID: d.Letter, Try: d.Try, Result: invoices.Skipped, At: r.w.Now(), Why: d.Why})
+	case invoices.Doubt:
+		return r.end(a, invoices.LetterEnded{ID: d.Letter, Try: d.Try, Result: r.inDoubt(&a, d.Try), At: r.w.Now(), Why: d.Why})
+	}
+	panic("jobs: no hand for " + d.Act.String())
+}
+
+// release gives the account back with what Next said last and closes the books
+// of the steps that were owed.
+func (r *run) release(a invoices.Account, d invoices.Decision, owed []invoices.Owed) error {
+	r.account(&a, owed)
+	ctx, cancel := r.ledgerTime()
+	defer cancel()
+	err := r.w.Ledger.Release(ctx, a, d, r.w.Now())
+	if errors.Is(err, invoices.ErrLost) {
+		return nil
+	}
+	return err
+}
+
+// begin commits an intent, end facts: a stop that was asked for does not keep
+// what happened from being written down.
+func (r *run) begin(a invoices.Account, in invoices.Intent) (invoices.Account, error) {
+	ctx, cancel := r.ledgerTime()
+	defer cancel()
+	return r.w.Ledger.Begin(ctx, a, in)
+}
+
+func (r *run) end(a invoices.Account, facts ...invoices.Fact) (invoices.Account, error) {
+	ctx, cancel := r.ledgerTime()
+	defer cancel()
+	next, err := r.w.Ledger.End(ctx, a, facts...)
+	if err == nil || errors.Is(err, invoices.ErrLost) {
+		for _, f := range facts {
+			r.tally.count(f)
+			if r.w.Seen != nil {
+				r.w.Seen(a.ID, f)
+			}
+		}
+	}
+	return next, err
+}
+
+// ledgerTime bounds one write; it is not cut by a stop, not even a hard one.
+func (r *run) ledgerTime() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(r.hard), time.Minute)
+}
+
+func (r *run) inDoubt(a *invoices.Account, try int) invoices.Result {
+	if p := r.w.Policies.For(a); p != nil {
+		return p.InDoubt(try)
+	}
+	return invoices.Uncertain
+}

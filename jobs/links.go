@@ -1,0 +1,98 @@
+package jobs
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"dunning/invoices"
+)
+
+// check asks what became of a link.
+func (r *run) check(a invoices.Account, d invoices.Decision) (invoices.Account, error) {
+	inv := a.Find(d.Invoice)
+	link := *inv.Link(d.Gen)
+	said, err := r.w.Links.Look(r.hard, link.Remote)
+	r.answered(err)
+	now := r.w.Now()
+	switch {
+	case err == nil:
+		link = link.Confirm(said, inv.Paid, now)
+	case errors.Is(err, invoices.ErrNoLink): // never a reason to make another (R10)
+		if link.State != invoices.Missing {
+			link.State, link.Since = invoices.Missing, now
+		}
+		link.Reason, link.Seen = err.Error(), now
+	default:
+		return r.linkFailed(a, d, err)
+	}
+	facts := []invoices.Fact{invoices.LinkSeen{Invoice: inv.Number, Link: link, At: now}}
+	return r.end(a, append(facts, inv.Incidents(link, now)...)...)
+}
+
+// linkFailed records a failed question to the provider. What it is to blame
+// for itself stops it for this run; else the invoice rests.
+func (r *run) linkFailed(a invoices.Account, d invoices.Decision, err error, before ...invoices.Fact) (invoices.Account, error) {
+	switch invoices.KindOf(err) {
+	case invoices.Halt:
+		stopped := r.stop(err)
+		if len(before) > 0 {
+			if _, err := r.end(a, before...); err != nil {
+				return a, err
+			}
+		}
+		return a, stopped
+	case invoices.Never:
+		return r.end(a, append(before, r.blocked(&a, d.Invoice, d.Act, err))...)
+	}
+	return r.end(a, append(before, r.resting(&a, d.Invoice, d.Act, err, time.Time{}))...)
+}
+
+// makeLink asks for a link: the intent first, then the call, then the fact. If
+// we die in between, the link stays "wanted" in its row; whether it exists
+// nobody knows, nobody was shown it, and the next one has another name.
+func (r *run) makeLink(a invoices.Account, d invoices.Decision) (invoices.Account, error) {
+	w := r.w
+	inv := a.Find(d.Invoice)
+	p := w.Policies.For(&a)
+	link := invoices.Link{Gen: 1, Amount: inv.Open(), State: invoices.Wanted, Key: p.Key.Own, Since: w.Now()}
+	if n := len(inv.Links); n > 0 {
+		link.Gen = inv.Links[n-1].Gen
+		if inv.Links[n-1].State != invoices.Unmade {
+			link.Gen++
+		}
+	}
+	link.Ref = fmt.Sprintf("%s-L%d", inv.Number, link.Gen)
+	if w.Token != nil {
+		link.Hook = w.Token()
+	}
+	a, err := r.begin(a, invoices.LinkWanted{Invoice: inv.Number, Link: link, At: w.Now()})
+	if err != nil {
+		return a, err
+	}
+	said, err := w.Links.Create(r.hard, invoices.LinkOrder{
+		Ref: link.Ref, Hook: link.Hook, Amount: link.Amount, Life: *d.Life,
+		Description: describe(inv),
+		Customer:    invoices.Customer{ID: a.ID, Name: a.Name, Email: a.Email, Language: a.Language, Country: a.Country},
+	})
+	r.answered(err)
+	now := w.Now()
+	if err == nil {
+		link = link.Confirm(said, inv.Paid, now)
+		facts := []invoices.Fact{invoices.LinkSeen{Invoice: inv.Number, Link: link, At: now}}
+		return r.end(a, append(facts, inv.Incidents(link, now)...)...)
+	}
+	link.State, link.Reason, link.Since = invoices.Unmade, err.Error(), now
+	if invoices.KindOf(err) == invoices.Ambiguous {
+		link.State = invoices.Lost // a link may exist that nobody will ever see
+	}
+	return r.linkFailed(a, d, err, invoices.LinkSeen{Invoice: inv.Number, Link: link, At: now})
+}
+
+// describe says on the payment page what is paid.
+func describe(inv *invoices.Invoice) string {
+	if inv.Description == "" {
+		return inv.Number
+	}
+	return inv.Number + ": " + inv.Description
+}

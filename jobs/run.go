@@ -1,0 +1,208 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"sync"
+	"time"
+
+	"dunning/invoices"
+)
+
+// errClosed says that an act was not begun because the other side cannot be
+// used at all; the account stays due.
+var errClosed = errors.New("the other side cannot be used now")
+
+// Limits of a run's patience with the other side as a whole.
+const (
+	maxUnknown = 3 // 404s in a row after which the key, not the links, is wrong
+	maxDown    = 3 // failures in a row after which the provider is down
+	maxBounced = 3 // letters refused at the dot in a row after which it is our letters
+)
+
+// A run is one pass of one job. It remembers only what concerns the other side
+// as a whole: nothing of it matters after the run, or after a crash.
+type run struct {
+	w     *Worker
+	order Order
+	hard  context.Context // for acts: outlives a stop by the grace period
+
+	mu      sync.Mutex
+	taken   int   // accounts claimed, for Order.Limit
+	halt    error // why the run must stop
+	noPost  error // why no letter can be sent in this run
+	noLinks error // why the provider cannot be asked in this run
+	unknown int   // 404s in a row
+	down    int   // provider failures in a row
+	bounced int   // letters refused at the dot in a row
+	letters int   // letters begun
+
+	tally *tally
+}
+
+// take reserves up to n accounts of the order's limit.
+func (r *run) take(n int) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.order.Limit > 0 {
+		n = min(n, r.order.Limit-r.taken)
+	}
+	r.taken += n
+	return n
+}
+
+func (r *run) give(n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.taken -= n
+}
+
+// may returns the acts that this run may still begin.
+func (r *run) may() []invoices.Act {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var acts []invoices.Act
+	for _, a := range r.order.Job.May {
+		if a.Sends() && (r.noPost != nil || r.full()) || !a.Sends() && r.noLinks != nil {
+			continue
+		}
+		acts = append(acts, a)
+	}
+	return acts
+}
+
+func (r *run) full() bool { return r.w.MaxPerRun > 0 && r.letters >= r.w.MaxPerRun }
+
+// allows reports whether this run may begin an act now. Noting a doubt is
+// every job's duty.
+func (r *run) allows(act invoices.Act) bool {
+	if act == invoices.Doubt || act == invoices.Withdraw {
+		return r.open()
+	}
+	return r.open() && slices.Contains(r.may(), act)
+}
+
+// open reports whether the run may go on.
+func (r *run) open() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.halt == nil
+}
+
+func (r *run) halted() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return errors.Join(r.halt, r.noPost, r.noLinks)
+}
+
+// stop ends the run: nothing will work until a person acts, and no invoice is
+// to blame (R19).
+func (r *run) stop(err error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.halt == nil {
+		r.halt = err
+	}
+	return errClosed
+}
+
+// answered notes how the provider answered, to tell a bad item from a bad
+// provider: several 404s in a row mean the key, several failures in a row mean
+// that it is down.
+func (r *run) answered(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case errors.Is(err, invoices.ErrNoLink):
+		r.down = 0
+		if r.unknown++; r.unknown >= maxUnknown && r.halt == nil {
+			r.halt = fmt.Errorf("cost+ does not know %d links in a row: the API key probably belongs to another project; no link is replaced because of it: %w", r.unknown, err)
+		}
+	case errors.Is(err, invoices.ErrServer):
+		if r.down++; r.down >= maxDown && r.noLinks == nil {
+			r.noLinks = fmt.Errorf("cost+ cannot be reached, what needs it waits for the next run: %w", err)
+		}
+	default:
+		r.unknown, r.down = 0, 0
+	}
+}
+
+// posted notes how the mail server answered a letter.
+func (r *run) posted(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case err == nil:
+		r.bounced = 0
+	case errors.Is(err, invoices.ErrServer):
+		if r.noPost == nil {
+			r.noPost = fmt.Errorf("the mail server cannot be used, all letters wait for the next run: %w", err)
+		}
+	}
+}
+
+// refused notes a letter refused at the final dot.
+func (r *run) refused(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.bounced++; r.bounced >= maxBounced && r.halt == nil {
+		r.halt = fmt.Errorf("the mail server refused %d letters in a row: %w", r.bounced, err)
+	}
+}
+
+// started counts a letter against the limit of the run. It reports false when
+// the limit is reached.
+func (r *run) started() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.full() {
+		return false
+	}
+	r.letters++
+	return true
+}
+
+// waits is how long an act that failed so many times in a row is left alone.
+var waits = [...]time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour, 4 * time.Hour}
+
+// maxTries is after how many failures in a row a letter is given up: about
+// three days of 4xx answers (RFC 5321, 4.5.4.1 asks for four to five days of a
+// mail server; a reminder that is older than its facts helps nobody).
+const maxTries = 22
+
+// rest notes that an act failed and is not to be tried again before a while,
+// longer with every failure, a little different for every invoice. A zero
+// until is that while; the provider may have asked for more.
+func (r *run) rest(a invoices.Account, number string, act invoices.Act, cause error, until time.Time) (invoices.Account, error) {
+	return r.end(a, r.resting(&a, number, act, cause, until))
+}
+
+func (r *run) resting(a *invoices.Account, number string, act invoices.Act, cause error, until time.Time) invoices.Rested {
+	tries := 1
+	if inv := a.Find(number); inv != nil && inv.Rest.Act == act {
+		tries = inv.Rest.Tries + 1
+	}
+	now := r.w.Now()
+	if until.IsZero() {
+		wait := waits[min(tries, len(waits))-1]
+		h := fnv.New32a()
+		fmt.Fprint(h, number, tries)
+		wait += wait * time.Duration(h.Sum32()%21) / 100
+		if f, ok := errors.AsType[*invoices.Fault](cause); ok {
+			wait = max(wait, f.After)
+		}
+		until = now.Add(wait)
+	}
+	return invoices.Rested{Invoice: number, At: now, Rest: invoices.Rest{Act: act, Until: until, Tries: tries, Why: cause.Error()}}
+}
+
+// blocked notes that an act failed for good until the invoice or the
+// configuration changes.
+func (r *run) blocked(a *invoices.Account, number string, act invoices.Act, cause error) invoices.Rested {
+	f := r.resting(a, number, act, cause, r.w.Now())
+	f.Rest.Until = time.Time{}
+	return f
+}

@@ -1,0 +1,207 @@
+package jobs
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"dunning/internal/civil"
+	"dunning/invoices"
+)
+
+// send writes one letter and gives it to the mail server. The intent, with the
+// exact bytes, is committed after the last byte of the body and before the
+// final dot; so everything before the dot is safe to repeat, and only a dot
+// without an answer leaves a doubt.
+func (r *run) send(a invoices.Account, d invoices.Decision) (invoices.Account, error) {
+	w := r.w
+	p := w.Policies.For(&a)
+	draft, err := w.draft(&a, p, d)
+	if err != nil {
+		return r.end(a, r.blocked(&a, d.Items[0].Invoice, d.Act, err))
+	}
+	text, err := w.Texts.Write(draft)
+	if err != nil { // a wrong letter is never sent (R22)
+		return r.end(a, r.blocked(&a, d.Items[0].Invoice, d.Act, err))
+	}
+	l := invoices.Letter{
+		ID: w.letterID(d.Items), Try: 1, Account: a.ID, Template: d.Template, Language: draft.Language, Single: d.Single,
+		Items: d.Items, To: []string{a.Email}, CC: copies(&a, p, d), State: invoices.Sending, Text: text,
+	}
+	for _, old := range a.Letters {
+		if old.ID == l.ID {
+			l.Try = old.Try + 1
+		}
+	}
+	l, err = w.Post.Compose(l)
+	if err != nil {
+		return r.end(a, r.blocked(&a, d.Items[0].Invoice, d.Act, err))
+	}
+	return r.carry(a, d, l, d.Skips)
+}
+
+// sendAgain sends a letter in doubt once more: the same bytes, the same
+// Message-ID, so that a mailbox that has it already can tell.
+func (r *run) sendAgain(a invoices.Account, d invoices.Decision) (invoices.Account, error) {
+	l, err := r.w.Ledger.Letter(r.hard, d.Letter)
+	if err != nil {
+		return a, err
+	}
+	l.State, l.Try = invoices.Sending, d.Try+1
+	return r.carry(a, d, l, nil)
+}
+
+// carry gives a composed letter to the mail server and records what became of
+// it.
+func (r *run) carry(a invoices.Account, d invoices.Decision, l invoices.Letter, skips []invoices.Skip) (invoices.Account, error) {
+	if !r.started() {
+		return a, errClosed
+	}
+	patience := r.w.Patience
+	if patience == 0 {
+		patience = 10 * time.Minute
+	}
+	begun := false
+	reply, err := r.w.Post.Send(r.hard, l, func(context.Context) error {
+		l.At = r.w.Now()
+		next, err := r.begin(a, invoices.LetterStarted{Letter: l, Skips: skips, Patience: patience})
+		if err != nil {
+			return err
+		}
+		// If we die from here on, the letter stays "sending" in its row, and
+		// whoever claims the account next notes the doubt.
+		a, begun = next, true
+		return nil
+	})
+	r.posted(err)
+	if !begun {
+		return r.notSent(a, d, l, err)
+	}
+	end := invoices.LetterEnded{ID: l.ID, Try: l.Try, Result: invoices.Sent, At: r.w.Now(), Why: reply}
+	if err == nil {
+		return r.end(a, end)
+	}
+	end.Why = err.Error()
+	facts := []invoices.Fact{}
+	switch invoices.KindOf(err) {
+	case invoices.Later:
+		end.Result = invoices.Delayed
+		facts = r.restItems(&a, d, l.Items, err)
+		if len(facts) == 0 { // tried for days
+			end.Result = invoices.Failed
+		}
+	case invoices.Never:
+		end.Result = invoices.Failed
+		r.refused(err)
+	case invoices.Halt:
+		end.Result = invoices.Delayed
+		_ = r.stop(err)
+	default:
+		end.Result = r.inDoubt(&a, l.Try)
+	}
+	return r.end(a, append([]invoices.Fact{end}, facts...)...)
+}
+
+// notSent records a letter that surely did not leave: its dot was never
+// written, and there is no intent.
+func (r *run) notSent(a invoices.Account, d invoices.Decision, l invoices.Letter, err error) (invoices.Account, error) {
+	f, fault := errors.AsType[*invoices.Fault](err)
+	switch {
+	case err == nil:
+		panic("mailer: sent a letter without asking to")
+	case !fault: // the ledger's own error: ErrStale, or the database is gone
+		return a, err
+	case f.Kind == invoices.Halt:
+		return a, r.stop(err)
+	case errors.Is(err, invoices.ErrServer):
+		return a, errClosed
+	case errors.Is(err, invoices.ErrNoMailbox):
+		return r.end(a, invoices.AddressRefused{Address: a.Email, Why: err.Error(), At: r.w.Now()})
+	case f.Kind == invoices.Never:
+		return r.end(a, r.blocked(&a, l.Items[0].Invoice, d.Act, err))
+	}
+	facts := r.restItems(&a, d, l.Items, err)
+	if len(facts) == 0 {
+		return r.end(a, r.blocked(&a, l.Items[0].Invoice, d.Act, fmt.Errorf("given up after three days: %w", err)))
+	}
+	return r.end(a, facts...)
+}
+
+// restItems lets every invoice of a letter rest, or returns nothing when one
+// of them was tried for days.
+func (r *run) restItems(a *invoices.Account, d invoices.Decision, items []invoices.Item, err error) []invoices.Fact {
+	var facts []invoices.Fact
+	for _, it := range items {
+		f := r.resting(a, it.Invoice, d.Act, err, time.Time{})
+		if f.Rest.Tries > maxTries {
+			return nil
+		}
+		facts = append(facts, f)
+	}
+	return facts
+}
+
+// draft gathers what a letter says.
+func (w *Worker) draft(a *invoices.Account, p *invoices.Policy, d invoices.Decision) (invoices.Draft, error) {
+	zone := a.Zone
+	if zone == nil {
+		zone = p.Zone
+	}
+	if zone == nil {
+		zone = time.UTC
+	}
+	draft := invoices.Draft{
+		Template: d.Template, Language: a.Language, Zone: zone, Today: civil.Of(w.Now().In(zone)),
+		Customer: a.Name, Country: a.Country, Test: w.Test,
+	}
+	if draft.Language == "" {
+		draft.Language = w.Language
+	}
+	for _, it := range d.Items {
+		inv := a.Find(it.Invoice)
+		link := inv.Link(it.Gen)
+		if link.Amount != it.Amount || inv.Open() != it.Amount { // never a mail that disagrees with its link (R12)
+			return draft, fmt.Errorf("the link %s asks for another amount than is open", link.Ref)
+		}
+		draft.Lines = append(draft.Lines, invoices.Line{
+			Number: inv.Number, Description: inv.Description, IssuedOn: inv.IssuedOn, DueOn: inv.DueOn,
+			Total: inv.Total, Open: it.Amount, DaysLate: draft.Today.DaysSince(inv.DueOn), URL: link.URL, Until: link.Expires,
+		})
+	}
+	var err error
+	draft.Totals, err = invoices.Totals(d.Items)
+	return draft, err
+}
+
+// copies returns who else gets the letter: the customer's own further
+// addresses and those of the steps it carries, each once (R14).
+func copies(a *invoices.Account, p *invoices.Policy, d invoices.Decision) []string {
+	cc := slices.Clone(a.CC)
+	for _, it := range d.Items {
+		if s := p.Step(it.Step); s != nil {
+			cc = append(cc, s.CC...)
+		}
+	}
+	slices.Sort(cc)
+	return slices.DeleteFunc(slices.Compact(cc), func(addr string) bool { return addr == a.Email })
+}
+
+// letterID names a letter by what it says and where it was written, so that
+// the same letter always has the same name and cannot exist twice.
+func (w *Worker) letterID(items []invoices.Item) string {
+	names := make([]string, len(items))
+	for i, it := range items {
+		names[i] = fmt.Sprintf("%q %d %q", it.Invoice, it.Episode, it.Step)
+	}
+	slices.Sort(names)
+	h := sha256.New()
+	fmt.Fprintf(h, "%s\n", w.Salt)
+	for _, n := range names {
+		fmt.Fprintf(h, "%s\n", n)
+	}
+	return hex.EncodeToString(h.Sum(nil))[:26]
+}
