@@ -33,10 +33,10 @@ const (
 	lastYear  = 2099
 )
 
-// countries holds the holidays of the countries whose rules were compared with
-// the law as it stands for 2026 and 2027; the library knows more countries, but
-// not all of their changes since 2023. They are national holidays: days of a
-// single region (a German state, Scotland, a Spanish community) are added as
+// countries holds the holidays of the countries whose lists for 2026 and 2027
+// were looked through; the library knows more countries, but its data ends in
+// 2023 and misses changes of the law since. They are national holidays: days of
+// a single region (a German state, Scotland, a Spanish community) are added as
 // dates.
 //
 // nl follows the Algemene termijnenwet, which counts Good Friday and every 5

@@ -5,8 +5,13 @@ import (
 	"time"
 )
 
+// firstYear is the first whole year of the Gregorian calendar, before which ISO
+// 8601 asks for an agreement. Dates such as 0001-01-01 mean that a program had
+// none.
+const firstYear = 1583
+
 // Parse reads a date written as 2026-03-16: four digits, two and two, from the
-// year 0001 on. Everything else is refused with an error that says why, for a
+// year 1583 on. Everything else is refused with an error that says why, for a
 // guess between day and month would move a due date by months.
 func Parse(s string) (Date, error) {
 	if len(s) != len(time.DateOnly) || s[4] != '-' || s[7] != '-' {
@@ -19,8 +24,8 @@ func Parse(s string) (Date, error) {
 		return Date{}, malformed(s)
 	}
 	switch {
-	case year == 0:
-		return Date{}, fmt.Errorf("date %q: there is no year 0; write year-month-day, such as 2026-03-16", s)
+	case year < firstYear:
+		return Date{}, fmt.Errorf("date %q: the calendar begins in %d; write year-month-day, such as 2026-03-16", s, firstYear)
 	case month < 1 || month > 12:
 		return Date{}, fmt.Errorf("date %q: there is no month %02d; write year-month-day, such as 2026-03-16", s, month)
 	}

@@ -38,7 +38,8 @@ func (a Amount) Format(language string) string {
 	if a.Minor < 0 {
 		pattern = l.negative
 	}
-	return strings.NewReplacer("¤", symbol, "#", digits).Replace(pattern)
+	pattern = strings.Replace(pattern, "¤", symbol, 1)
+	return strings.Replace(pattern, "#", digits, 1)
 }
 
 func localeOf(language string) locale {

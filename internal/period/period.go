@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"dunning/internal/civil"
 )
 
 // Period is a duration in calendar and clock units, none of them negative. The
@@ -48,7 +50,7 @@ func (p Period) from(t time.Time, sign int) time.Time {
 		first := time.Date(y, m+time.Month(sign*p.months()), 1, 0, 0, 0, 0, time.UTC)
 		d = min(d, first.AddDate(0, 1, -1).Day())
 		reading := time.Date(first.Year(), first.Month(), d+sign*p.Days, t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), time.UTC)
-		t = firstReading(reading, t.Location())
+		t = civil.FirstReading(reading, t.Location())
 	}
 	clock := time.Duration(p.Hours)*time.Hour + time.Duration(p.Minutes)*time.Minute + time.Duration(p.Seconds)*time.Second
 	return t.Add(time.Duration(sign) * clock)
@@ -85,23 +87,3 @@ func (p Period) months() int { return 12*p.Years + p.Months }
 
 // seconds returns all that is not months, at 24 hours a day.
 func (p Period) seconds() int { return ((p.Days*24+p.Hours)*60+p.Minutes)*60 + p.Seconds }
-
-// firstReading returns the first instant at which the clock in loc shows the
-// wall clock reading given in UTC, or a later one: package civil explains why.
-// No offset from UTC reaches a day, so the walk over the stretches of constant
-// offset may begin one day early.
-func firstReading(reading time.Time, loc *time.Location) time.Time {
-	t := reading.Add(-24 * time.Hour).In(loc)
-	for {
-		_, offset := t.Zone()
-		at := reading.Add(-time.Duration(offset) * time.Second).In(loc)
-		if !at.After(t) {
-			return t
-		}
-		_, end := t.ZoneBounds()
-		if end.IsZero() || at.Before(end) {
-			return at
-		}
-		t = end.In(loc)
-	}
-}
