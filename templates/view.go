@@ -1,0 +1,215 @@
+package templates
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"time"
+
+	"dunning/internal/civil"
+	"dunning/internal/money"
+	"dunning/invoices"
+)
+
+// A Letter is what a template sees as the dot. All text in it was cleaned: it
+// is one line without control characters, and bounded in length.
+//
+//	{{.Customer}}              the debtor's name; may be empty
+//	{{.Country}}               the debtor's country; may be empty
+//	{{date .Today}}            the date of the letter, on the customer's calendar
+//	{{.Test}}                  true in test mode
+//	{{.Sender.Name}}           also .Sender.Email, .Sender.Phone, .Sender.Address (lines)
+//	{{range .Invoices}}        every invoice of the letter, see Invoice
+//	{{.First.Number}}          the first, for letters about one
+//	{{if .Several}}            the letter is about more than one
+//	{{.Overdue}}               how many of them are past due
+//	{{join .Numbers}}          all numbers; {{brief .Numbers}} as many as fit a subject
+//	{{join .Totals}}           the open balance per currency; also {{brief .Totals}}
+//	{{.Subject}}               the finished subject; in .html files only
+//	{{.Language}} {{.Template}}
+//
+// Functions write values as the language of the letter does:
+//
+//	money AMOUNT   €1,250.00
+//	date DATE      16 March 2026
+//	time INSTANT   16 March 2026, 14:30 (time in Amsterdam)
+//	days NUMBER    1 day, 14 days; without a sign
+//	join LIST      A, B and C; a list of numbers or amounts
+//	brief LIST     A, B and 12 more; as many as fit a subject
+type Letter struct {
+	Template string
+	Language string
+	Subject  string
+	Customer string
+	Country  string
+	Today    civil.Date
+	Test     bool
+	Sender   Sender
+	Invoices []Invoice
+	Totals   []money.Amount
+}
+
+// An Invoice is one invoice of a letter, the dot inside {{range .Invoices}}
+// and {{with .First}}.
+//
+//	{{.Number}} {{.Description}}    the description may be empty
+//	{{date .IssuedOn}}              where {{if .Issued}}
+//	{{date .DueOn}}
+//	{{if .Late}}{{days .DaysLate}}  calendar days past due; negative before
+//	{{money .Open}}                 what is to be paid now, and what the link asks for
+//	{{money .Total}}                what was billed; not what is owed
+//	{{.URL}}                        where to pay; in plain text on a line of its own
+//	{{time .Until}}                 until when the URL works, where {{if .Expires}}
+type Invoice struct {
+	Number      string
+	Description string
+	IssuedOn    civil.Date
+	DueOn       civil.Date
+	DaysLate    int
+	Open        money.Amount
+	Total       money.Amount
+	URL         string
+	Until       time.Time // on the customer's clock
+}
+
+// Several reports whether the letter is about more than one invoice.
+func (l *Letter) Several() bool { return len(l.Invoices) > 1 }
+
+// First returns the first invoice.
+func (l *Letter) First() Invoice { return l.Invoices[0] }
+
+// Overdue returns how many invoices are past due.
+func (l *Letter) Overdue() int {
+	n := 0
+	for _, inv := range l.Invoices {
+		if inv.Late() {
+			n++
+		}
+	}
+	return n
+}
+
+// Numbers returns the numbers of all invoices.
+func (l *Letter) Numbers() []string {
+	numbers := make([]string, len(l.Invoices))
+	for i, inv := range l.Invoices {
+		numbers[i] = inv.Number
+	}
+	return numbers
+}
+
+// Late reports whether the due date has passed.
+func (i Invoice) Late() bool { return i.DaysLate > 0 }
+
+// Issued reports whether the issue date is known.
+func (i Invoice) Issued() bool { return i.IssuedOn != civil.Date{} }
+
+// Expires reports whether it is known until when the link works.
+func (i Invoice) Expires() bool { return !i.Until.IsZero() }
+
+// The longest texts a letter shows, in characters. A number is never
+// shortened: half a number is another number.
+const (
+	maxNumber      = 64
+	maxCustomer    = 120
+	maxDescription = 200
+	maxCountry     = 60
+	maxURL         = 2000
+)
+
+// view makes what templates see of a draft, or says why no letter can be made
+// of it.
+func (s *Set) view(lang string, d invoices.Draft) (*Letter, error) {
+	switch {
+	case len(d.Lines) == 0:
+		return nil, errors.New("it is about no invoice")
+	case d.Zone == nil:
+		return nil, errors.New("the time zone of the customer is unknown")
+	}
+	l := &Letter{
+		Template: d.Template, Language: lang, Today: d.Today, Test: d.Test, Sender: s.sender, Totals: d.Totals,
+		Customer: clean(d.Customer, maxCustomer), Country: clean(d.Country, maxCountry),
+		Invoices: make([]Invoice, 0, len(d.Lines)),
+	}
+	numbers, urls := map[string]bool{}, map[string]bool{}
+	for _, line := range d.Lines {
+		inv, err := invoice(line, d.Zone)
+		if err != nil {
+			return nil, fmt.Errorf("invoice %s: %w", clean(line.Number, maxNumber), err)
+		}
+		if numbers[inv.Number] || urls[inv.URL] {
+			return nil, fmt.Errorf("invoice %s: another line has the same number or payment link", inv.Number)
+		}
+		numbers[inv.Number], urls[inv.URL] = true, true
+		l.Invoices = append(l.Invoices, inv)
+	}
+	return l, sameTotals(d)
+}
+
+// invoice checks and cleans one line.
+func invoice(line invoices.Line, zone *time.Location) (Invoice, error) {
+	inv := Invoice{
+		Number: clean(line.Number, maxNumber+1), Description: clean(line.Description, maxDescription),
+		IssuedOn: line.IssuedOn, DueOn: line.DueOn, DaysLate: line.DaysLate,
+		Open: line.Open, Total: line.Total, URL: line.URL, Until: line.Until,
+	}
+	if inv.Expires() {
+		inv.Until = inv.Until.In(zone)
+	}
+	switch {
+	case inv.Number == "":
+		return inv, errors.New("it has no number")
+	case len(line.Number) > 4*maxNumber || len([]rune(inv.Number)) > maxNumber:
+		return inv, fmt.Errorf("its number is longer than %d characters", maxNumber)
+	case inv.DueOn == civil.Date{}:
+		return inv, errors.New("it has no due date")
+	case inv.Open.Minor <= 0:
+		return inv, errors.New("nothing is open")
+	case !payable(inv.URL):
+		return inv, errors.New("its payment link is not an https address that can be mailed unchanged")
+	}
+	return inv, nil
+}
+
+// unchanged matches addresses that look the same in text, in HTML and in an
+// href: html/template would percent-encode any other character.
+var unchanged = regexp.MustCompile(`^https?://(?:[A-Za-z0-9\-._~!#$&*+,/:;=?@\[\]]|%[0-9A-Fa-f]{2})+$`)
+
+// payable reports whether an address may be mailed: absolute https, or http on
+// this machine for demonstrations, no user name, and the same in every part of
+// a letter.
+func payable(address string) bool {
+	if len(address) > maxURL || !unchanged.MatchString(address) {
+		return false
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Hostname() == "" || u.User != nil {
+		return false
+	}
+	ip, _ := netip.ParseAddr(u.Hostname())
+	return u.Scheme == "https" || u.Hostname() == "localhost" || ip.IsLoopback()
+}
+
+// sameTotals checks that the totals are the sums of the lines, so that no
+// letter names two truths (R12). Currencies are never added up (R13).
+func sameTotals(d invoices.Draft) error {
+	sums := map[string]int64{}
+	for _, line := range d.Lines {
+		sum := sums[line.Open.Currency] + line.Open.Minor
+		if sum < 0 {
+			return fmt.Errorf("the total in %s is too large", line.Open.Currency)
+		}
+		sums[line.Open.Currency] = sum
+	}
+	if len(sums) != len(d.Totals) {
+		return fmt.Errorf("it has %d totals, and invoices in %d currencies", len(d.Totals), len(sums))
+	}
+	for _, t := range d.Totals {
+		if sums[t.Currency] != t.Minor {
+			return fmt.Errorf("its total is %s, but its invoices add up to %s", t, money.Amount{Minor: sums[t.Currency], Currency: t.Currency})
+		}
+	}
+	return nil
+}
