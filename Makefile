@@ -5,7 +5,7 @@ BIN      ?= bin/dunning
 RACE     ?= -race
 PACKAGES ?= ./...
 
-.PHONY: test deps lint build race bench kill fuzz clean
+.PHONY: test deps lint build race bench crash kill clean
 
 # All tests. Installs PostgreSQL, Postfix and its password checker first where
 # they are missing (as root on Debian or Ubuntu); never skips in silence.
@@ -19,6 +19,20 @@ race: deps
 # What the tests need besides Go: see deploy/test-deps.
 deps:
 	@sh deploy/test-deps
+
+# Every boundary of the crash table instead of a sample (minutes).
+crash: deps
+	DUNNING_CRASHES=all $(GO) test -timeout 60m -run 'R02_CrashTable' -v ./jobs
+
+# Kill the real program N times at random, on both databases.
+N ?= 200
+kill: deps
+	DUNNING_KILLS=$(N) $(GO) test -timeout 120m -run 'R02_Kills' -v ./cmd/dunning
+
+# Speed, as ratios against bare loops in the same run.
+bench: deps
+	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./cmd/dunning
+	$(GO) test -run '^$$' -bench . ./invoices ./templates ./mailer ./internal/costplus
 
 lint:
 	$(GO) vet $(PACKAGES)

@@ -58,7 +58,10 @@ func (a *Account) linkSeen(c LinkSeen) {
 		return
 	}
 	if l := inv.Link(c.Link.Gen); l != nil {
-		*l = c.Link
+		lost := l.State == Lost
+		if *l = c.Link; lost { // made after all, but given up: another was made in its place
+			l.State = Lost
+		}
 	}
 	if k := inv.Rest.Act.kin(); k == Check || k == MakeLink {
 		inv.Rest = Rest{}

@@ -256,7 +256,7 @@ func untrusted(v *view) (Decision, bool) {
 			return Decision{Code: CodeOtherKey, Person: true, Why: "its link was made with another API key"}, true
 		}
 		switch l.State {
-		case New, Trying, Rejected, Completed, Expired:
+		case New, Trying, Rejected, Completed, Expired, Lost:
 		case Missing:
 			return Decision{Code: CodeMissing, Person: true, Why: "Cost+ does not know its link any more; was the API key changed?"}, true
 		case Mismatch:
@@ -290,7 +290,7 @@ func late(v *view) (Decision, bool) {
 func (v *view) usable() *Link {
 	open := v.inv.Open()
 	for i := len(v.inv.Links) - 1; i >= 0; i-- {
-		if l := &v.inv.Links[i]; l.payable() && l.Amount == open && v.ours(l) && !(l.State == Missing) {
+		if l := &v.inv.Links[i]; l.payable() && l.Amount == open && v.ours(l) {
 			return l
 		}
 	}

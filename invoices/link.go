@@ -35,7 +35,7 @@ type LinkState string
 const (
 	Wanted    LinkState = "wanted"   // about to be asked for; after a crash it may exist, unseen
 	Unmade    LinkState = "unmade"   // asked for and surely not made; may be asked for again
-	Lost      LinkState = "lost"     // asked for, answer lost, given up; nobody was ever shown it
+	Lost      LinkState = "lost"     // asked for, answer lost or too late, given up; nobody was ever shown it
 	Missing   LinkState = "missing"  // the provider does not know it any more: most likely another key
 	Mismatch  LinkState = "mismatch" // the provider tells another id, amount or currency than was agreed
 	New       LinkState = "new"
@@ -71,9 +71,7 @@ func (l *Link) usedUp() bool {
 // final reports whether the link needs no more looking at.
 func (l *Link) final() bool {
 	switch {
-	case !l.Made():
-		return true
-	case l.State == Completed:
+	case !l.Made(), l.State == Lost, l.State == Completed:
 		return true
 	case l.usedUp():
 		return !l.Expires.IsZero() && !l.Seen.Before(l.Expires.Add(afterlife))

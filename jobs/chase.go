@@ -25,8 +25,9 @@ type Worker struct {
 	Test     bool             // the installation is in test mode (R26)
 
 	Lease     time.Duration // how long a claim is ours alone; 0: two minutes
-	Patience  time.Duration // how long the mail server may take to answer the final dot; 0: ten minutes (RFC 5321, 4.5.3.2.6)
+	Patience  time.Duration // how long a letter under way keeps the claim; 0: a little over ten minutes, for the final dot (RFC 5321, 4.5.3.2.6)
 	Grace     time.Duration // how long acts under way may go on after a stop was asked for; 0: 30 seconds
+	Persist   time.Duration // how long a fact that could not be stored is tried again; 0: 20 seconds
 	Hands     int           // accounts handled at a time; 0: one
 	MaxPerRun int           // letters one run may send; 0: no limit
 
@@ -194,9 +195,7 @@ func (r *run) begin(a invoices.Account, in invoices.Intent) (invoices.Account, e
 }
 
 func (r *run) end(a invoices.Account, facts ...invoices.Fact) (invoices.Account, error) {
-	ctx, cancel := r.ledgerTime()
-	defer cancel()
-	next, err := r.w.Ledger.End(ctx, a, facts...)
+	next, err := r.persist(a, facts)
 	if err == nil || errors.Is(err, invoices.ErrLost) {
 		for _, f := range facts {
 			r.tally.count(f)
@@ -206,6 +205,29 @@ func (r *run) end(a invoices.Account, facts ...invoices.Fact) (invoices.Account,
 		}
 	}
 	return next, err
+}
+
+// persist stores facts, and tries again for a while when the database blinks:
+// a letter that was answered must not fall into doubt for that. To store the
+// same fact twice changes nothing.
+func (r *run) persist(a invoices.Account, facts []invoices.Fact) (invoices.Account, error) {
+	patience := r.w.Persist
+	if patience == 0 {
+		patience = 20 * time.Second
+	}
+	for wait, spent := 50*time.Millisecond, time.Duration(0); ; wait *= 2 {
+		ctx, cancel := r.ledgerTime()
+		next, err := r.w.Ledger.End(ctx, a, facts...)
+		cancel()
+		if spent += wait; err == nil || errors.Is(err, invoices.ErrLost) || spent > patience {
+			return next, err
+		}
+		select {
+		case <-time.After(wait):
+		case <-r.hard.Done(): // once more, and no longer
+			spent = patience
+		}
+	}
 }
 
 // ledgerTime bounds one write; it is not cut by a stop, not even a hard one.

@@ -63,7 +63,7 @@ func (r *run) carry(a invoices.Account, d invoices.Decision, l invoices.Letter, 
 	}
 	patience := r.w.Patience
 	if patience == 0 {
-		patience = 10 * time.Minute
+		patience = 10*time.Minute + 30*time.Second // the dot's own limit, and time to note the answer
 	}
 	begun := false
 	reply, err := r.w.Post.Send(r.hard, l, func(context.Context) error {

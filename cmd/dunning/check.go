@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"dunning/internal/store"
+)
+
+func (a *app) checkCommand() *cobra.Command {
+	var online bool
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Find every mistake in the configuration and the letters",
+		Long: `Find every mistake in the configuration and the letters: each with its line and
+what to write instead. Every letter is filled in with sample data in every
+language. Nothing is written and nobody is called, except with --online: then
+the database, the API key and the login at the mail server are tried. No link
+is made and no mail is sent.`,
+		Example: "  dunning check\n  dunning check --online",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := a.load()
+			if err != nil {
+				return err
+			}
+			letters, err := compile(cfg)
+			if err != nil {
+				return err
+			}
+			w := &works{cfg: cfg, now: a.now, log: zap.NewNop(), letters: letters}
+			if err := w.key(); err != nil {
+				return &exit{exitUsage, err}
+			}
+			if w.post, err = newPost(cfg, a.now); err != nil {
+				return &exit{exitUsage, fmt.Errorf("smtp: %w", err)}
+			}
+			defer w.post.Close()
+			results := []result{
+				{"configuration", true, fmt.Sprintf("mode %s, %d policies, key %s", cfg.CostPlus.Mode, len(cfg.Policies.ByName), w.links.Fingerprint())},
+				{"letters", true, fmt.Sprintf("%d letters in %d languages", len(letters.Names()), len(letters.Languages()))},
+			}
+			if online {
+				results = append(results, w.online(cmd.Context())...)
+			}
+			return a.printChecks(results)
+		},
+	}
+	cmd.Flags().BoolVar(&online, "online", false, "also try the database, the API key and the mail login")
+	return cmd
+}
+
+// result is what one check found.
+type result struct {
+	Check string `json:"check"`
+	OK    bool   `json:"ok"`
+	Says  string `json:"says"`
+}
+
+// online tries everything outside, each for itself.
+func (w *works) online(ctx context.Context) []result {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	try := func(name string, f func() (string, error)) result {
+		says, err := f()
+		if err != nil {
+			return result{name, false, err.Error()}
+		}
+		return result{name, true, says}
+	}
+	return []result{
+		try("database", func() (string, error) {
+			db, err := store.Open(ctx, store.Options{URL: w.cfg.Database.URL.Reveal(), Actor: whoami()})
+			if err != nil {
+				return "", err
+			}
+			return "it answers, and its schema is right", db.Close()
+		}),
+		try("costplus", func() (string, error) {
+			currencies, err := w.links.CheckKey(ctx)
+			return fmt.Sprintf("the key is good; currencies: %v", currencies), err
+		}),
+		try("smtp", func() (string, error) {
+			return "connection, encryption and login work", w.post.Check(ctx)
+		}),
+	}
+}
+
+func (a *app) printChecks(results []result) error {
+	bad := false
+	for _, r := range results {
+		bad = bad || !r.OK
+		mark := "ok  "
+		if !r.OK {
+			mark = "FAIL"
+		}
+		a.say("%s %-14s %s", mark, r.Check, printable(r.Says))
+	}
+	if a.json {
+		if err := a.printJSON(results); err != nil {
+			return err
+		}
+	}
+	if bad {
+		return &exit{exitFailed, errors.New("something is not right")}
+	}
+	return nil
+}

@@ -1,0 +1,295 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/user"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"dunning/internal/civil"
+	"dunning/internal/store"
+	"dunning/invoices"
+)
+
+// whoami names the person at the keyboard for the event log.
+func whoami() string {
+	if name := os.Getenv("SUDO_USER"); name != "" {
+		return name
+	}
+	if u, err := user.Current(); err == nil && u.Username != "" {
+		return u.Username
+	}
+	return "unknown"
+}
+
+// target reads the one argument of hold and release.
+func target(args []string, account string) (store.Target, string, error) {
+	switch {
+	case account != "" && len(args) > 0:
+		return store.Target{}, "", wrong("give an invoice number or --account, not both")
+	case account != "":
+		return store.Target{Account: account}, "customer " + account, nil
+	case len(args) == 1:
+		return store.Target{Invoice: args[0]}, "invoice " + args[0], nil
+	}
+	return store.Target{}, "", wrong("give an invoice number, or a customer with --account")
+}
+
+// decide opens the works for a person's decision and carries it out.
+func (a *app) decide(ctx context.Context, do func(*works) (string, error)) error {
+	w, err := a.open(ctx, deciding)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	said, err := do(w)
+	if err != nil {
+		return failed(err)
+	}
+	if a.json {
+		return a.printJSON(map[string]string{"done": said})
+	}
+	a.say("%s", said)
+	return nil
+}
+
+func (a *app) holdCommand() *cobra.Command {
+	var account, reason, by, until string
+	cmd := &cobra.Command{
+		Use:   "hold [NUMBER]",
+		Short: "Send nothing about an invoice, or to a customer, until a date or until released",
+		Long: `Send nothing about an invoice, or to a customer, until a date or until released.
+Payments are still noticed. At the end of a hold only the latest due step goes
+out; steps that would by then be later than sending.max_lateness wait for a
+person.`,
+		Example: `  dunning hold 2026-0042 --reason dispute
+  dunning hold --account ACME --reason promise --until 2026-04-30`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			to, name, err := target(args, account)
+			if err != nil {
+				return err
+			}
+			return a.decide(cmd.Context(), func(w *works) (string, error) {
+				h := invoices.Hold{Reason: reason, By: by}
+				said := name + " is on hold until it is released"
+				if until != "" {
+					d, err := civil.Parse(until)
+					if err != nil {
+						return "", wrong("--until: %v", err)
+					}
+					// The hold ends when the named day is over.
+					h.Until = d.AddDays(1).Start(w.cfg.Zone)
+					if !h.Until.After(w.now()) {
+						return "", wrong("--until %s has passed", until)
+					}
+					said = name + " is on hold until the end of " + until
+				}
+				return said, w.db.Hold(cmd.Context(), to, h, w.now())
+			})
+		},
+	}
+	cmd.Flags().StringVar(&account, "account", "", "hold everything of this customer, by id")
+	cmd.Flags().StringVar(&reason, "reason", "", "dispute, promise, vip or other")
+	cmd.Flags().StringVar(&until, "until", "", "the last day of the hold, such as 2026-04-30 (default: until released)")
+	cmd.Flags().StringVar(&by, "by", whoami(), "who decided")
+	_ = cmd.MarkFlagRequired("reason")
+	return cmd
+}
+
+func (a *app) releaseCommand() *cobra.Command {
+	var account, reason, by string
+	cmd := &cobra.Command{
+		Use:   "release [NUMBER]",
+		Short: "End a hold, and say go on where a person was asked",
+		Long: `End a hold, and say "go on" where a person was asked: a step that is very late
+may go out, renewals are counted from now, a payment that is under way for too
+long or a link that Cost+ does not know no longer stands in the way, and open
+incidents of the invoice are closed with the reason given.
+
+Letters that may or may not have arrived are settled with: dunning settle`,
+		Example: `  dunning release 2026-0042 --reason "dispute settled"
+  dunning release --account ACME --reason "promise broken"`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			to, name, err := target(args, account)
+			if err != nil {
+				return err
+			}
+			return a.decide(cmd.Context(), func(w *works) (string, error) {
+				return name + " goes on", w.db.Lift(cmd.Context(), to, by, reason, w.now())
+			})
+		},
+	}
+	cmd.Flags().StringVar(&account, "account", "", "release this customer, by id")
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the books")
+	cmd.Flags().StringVar(&by, "by", whoami(), "who decided")
+	_ = cmd.MarkFlagRequired("reason")
+	return cmd
+}
+
+func (a *app) settleCommand() *cobra.Command {
+	var sent, resend, skip bool
+	var reason, by string
+	cmd := &cobra.Command{
+		Use:   "settle NUMBER",
+		Short: "Say what became of a letter that may or may not have arrived, or was refused",
+		Long: `Say what became of a letter that may or may not have arrived, or was refused.
+
+  --sent    it arrived: the ladder goes on from it
+  --resend  it did not: the same bytes are sent once more, with the same
+            Message-ID, when letters may leave; unless the invoice was paid or
+            its amount changed by then
+  --skip    let it be: the step is not sent, the ladder goes on
+
+Look first: the mail server's log has the Message-ID that explain shows.`,
+		Example: `  dunning attention
+  dunning settle 2026-0042 --sent --reason "in the mail log at 08:00:07"`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var as invoices.Result
+			n := 0
+			for _, c := range []struct {
+				on bool
+				r  invoices.Result
+			}{{sent, invoices.Sent}, {resend, invoices.Resend}, {skip, invoices.Skipped}} {
+				if c.on {
+					as, n = c.r, n+1
+				}
+			}
+			if n != 1 {
+				return wrong("say one of --sent, --resend and --skip")
+			}
+			return a.decide(cmd.Context(), func(w *works) (string, error) {
+				return fmt.Sprintf("the letter about %s is settled: %s", args[0], as), w.db.Settle(cmd.Context(), args[0], as, by, reason, w.now())
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&sent, "sent", false, "it arrived")
+	cmd.Flags().BoolVar(&resend, "resend", false, "send the same bytes once more")
+	cmd.Flags().BoolVar(&skip, "skip", false, "do not send it")
+	cmd.Flags().StringVar(&reason, "reason", "", "how you know, for the books")
+	cmd.Flags().StringVar(&by, "by", whoami(), "who decided")
+	return cmd
+}
+
+func (a *app) attentionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "attention",
+		Short: "List what needs a person, with the command that settles it",
+		Long: `List what needs a person, with the command that settles it. Exit code 3 when
+there is anything, so that it can be run from cron.`,
+		Example: "  dunning attention\n  dunning attention --json",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.attention(cmd.Context()) },
+	}
+}
+
+// concern is one thing that needs a person.
+type concern struct {
+	Kind    string    `json:"kind"`
+	Invoice string    `json:"invoice"`
+	Account string    `json:"account,omitempty"`
+	Name    string    `json:"name,omitempty"`
+	Open    string    `json:"open,omitempty"`
+	Since   time.Time `json:"since,omitzero"`
+	What    string    `json:"what"`
+	Do      string    `json:"do"`
+}
+
+func (a *app) attention(ctx context.Context) error {
+	w, err := a.open(ctx, reading)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	list, err := w.concerns(ctx)
+	if err != nil {
+		return failed(err)
+	}
+	if a.json {
+		err = a.printJSON(list)
+	} else if len(list) == 0 {
+		a.say("nothing needs a person")
+	} else {
+		var rows [][]string
+		for _, c := range list {
+			rows = append(rows, []string{c.Kind, c.Invoice, c.Name, c.Open, c.What, c.Do})
+		}
+		a.grid([]string{"kind", "invoice", "customer", "open", "what", "what to do"}, rows)
+	}
+	if err == nil && len(list) > 0 {
+		err = &exit{code: exitAttention}
+	}
+	return err
+}
+
+// concerns gathers what needs a person: incidents first, for they are about
+// money, then every invoice of which Next says so.
+func (w *works) concerns(ctx context.Context) ([]concern, error) {
+	list := []concern{}
+	incidents, err := w.db.Incidents(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, in := range incidents {
+		list = append(list, concern{
+			Kind: string(in.Kind), Invoice: in.Invoice, Since: in.At, What: in.Detail,
+			Do: fmt.Sprintf("settle it with the customer, then: dunning release %s --reason ...", in.Invoice),
+		})
+	}
+	now := w.now()
+	err = w.db.Walk(ctx, store.Filter{}, now, func(acc invoices.Account) error {
+		p := w.cfg.Policies.For(&acc)
+		for i := range acc.Invoices {
+			inv := &acc.Invoices[i]
+			d := invoices.Decision{Code: invoices.CodeNoPolicy, Person: true}
+			if p != nil {
+				d, _ = p.Explain(&acc, inv, now)
+			} else {
+				d = w.cfg.Policies.Next(acc, now)
+			}
+			if d.Person {
+				list = append(list, concern{
+					Kind: string(d.Code), Invoice: inv.Number, Account: acc.ID, Name: acc.Name, Open: inv.Open().String(),
+					What: d.Why, Do: remedy(d.Code, inv.Number, acc.ID),
+				})
+			}
+		}
+		return nil
+	})
+	return list, err
+}
+
+// remedy says what a person can do.
+func remedy(c invoices.Code, number, account string) string {
+	release := "dunning release " + number + " --reason ..."
+	switch c {
+	case invoices.CodeUncertain, invoices.CodeStepFailed:
+		return "look for it in the mail server's log, then: dunning settle " + number + " --sent | --resend | --skip"
+	case invoices.CodePaidByLink:
+		return "book the payment; nothing is sent meanwhile"
+	case invoices.CodeNoRecipient, invoices.CodeSuppressed:
+		return "give customer " + account + " a right e-mail address in the source"
+	case invoices.CodeNoDueDate:
+		return "give it a due date in the source"
+	case invoices.CodeVanished:
+		return "if it was paid, set it to paid in the source; if it is still owed, let the source list it again"
+	case invoices.CodeStaleSource:
+		return "see why the source is not loaded: dunning import"
+	case invoices.CodeOtherKey:
+		return "if the old key belongs to the same project, name it under costplus.former_keys; if its links are given up, under costplus.abandoned_keys"
+	case invoices.CodeMissing:
+		return "check costplus.api_key; if the link is really gone: " + release
+	case invoices.CodeMismatch:
+		return "look at the link in the Cost+ dashboard, then: " + release
+	case invoices.CodeNoPolicy:
+		return "add the policy to config.yaml, or correct it in the source"
+	case invoices.CodeBlockedByOrder:
+		return "correct the invoice in the source, or: " + release
+	}
+	return "decide, then: " + release
+}

@@ -1,0 +1,109 @@
+package store
+
+import (
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/lib/pq"
+	"github.com/pressly/goose/v3"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"dunning/migrations"
+)
+
+// A dialect is everything in which the two databases differ.
+type dialect struct {
+	name       string
+	dsn        string // for connections of one's own; PostgreSQL only
+	goose      goose.Dialect
+	migrations fs.FS
+	oneWriter  bool // writers must queue up
+	snapshot   sql.TxOptions
+
+	skipLocked  string // after a SELECT: leave out rows that somebody else is claiming
+	lockImports string // a statement that keeps other imports waiting; empty: there are none
+	schema      string // counts the tables named goose_db_version
+
+	leaseOver string // a condition: the lease has ended; $1 is the caller's time
+	leaseEnd  string // an expression: when a lease ends; %s is the argument made by leaseArg
+	leaseArg  func(from time.Time, d time.Duration) any
+
+	again func(error) bool // nothing was done, and trying again may help
+	plain func(error) error
+}
+
+func sqliteDialect() dialect {
+	d := dialect{
+		name: "sqlite", goose: goose.DialectSQLite3, migrations: migrations.SQLite(), oneWriter: true,
+		snapshot: sql.TxOptions{ReadOnly: true},
+		schema:   `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'goose_db_version'`,
+		again:    func(err error) bool { return sqliteCode(err) == sqlite3.SQLITE_BUSY },
+		plain:    func(err error) error { return err },
+	}
+	d.leaseByCaller()
+	return d
+}
+
+func postgresDialect(o Options, dsn string) dialect {
+	d := dialect{
+		name: "postgres", dsn: dsn, goose: goose.DialectPostgres, migrations: migrations.Postgres(),
+		snapshot:   sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead},
+		skipLocked: ` FOR UPDATE SKIP LOCKED`, lockImports: `LOCK TABLE loads IN SHARE ROW EXCLUSIVE MODE`,
+		schema:    `SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('goose_db_version')`,
+		leaseOver: `lease_until <= statement_timestamp()`,
+		leaseEnd:  `statement_timestamp() + CAST(%s AS BIGINT) * INTERVAL '1 microsecond'`,
+		leaseArg:  func(_ time.Time, d time.Duration) any { return d.Microseconds() },
+		again:     func(err error) bool { c := postgresCode(err); return c == "40001" || c == "40P01" },
+		plain:     plainPostgres,
+	}
+	if o.Leases == ByCaller {
+		d.leaseByCaller()
+	}
+	return d
+}
+
+func (d *dialect) leaseByCaller() {
+	d.leaseOver, d.leaseEnd = `lease_until <= $1`, `%s`
+	d.leaseArg = func(from time.Time, d time.Duration) any { return at(from.Add(d)) }
+}
+
+func sqliteCode(err error) int {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		return e.Code() & 0xff
+	}
+	return 0
+}
+
+func postgresCode(err error) string {
+	if e, ok := errors.AsType[*pq.Error](err); ok {
+		return string(e.Code)
+	}
+	return ""
+}
+
+// isDuplicate reports whether a statement would have made something twice.
+func isDuplicate(err error) bool {
+	if e, ok := errors.AsType[*sqlite.Error](err); ok {
+		return e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
+	}
+	return postgresCode(err) == "23505"
+}
+
+// plainPostgres says in plain words what commonly keeps a database from being
+// opened.
+func plainPostgres(err error) error {
+	switch {
+	case strings.Contains(err.Error(), "SSL is not enabled on the server"):
+		return fmt.Errorf("%w; add ?sslmode=disable to database.url if the way to it is safe, as on one machine", err)
+	case postgresCode(err) == "28P01", postgresCode(err) == "28000":
+		return fmt.Errorf("%w; check the user and the password in database.url", err)
+	case postgresCode(err) == "3D000":
+		return fmt.Errorf("%w; make it with createdb, or correct database.url", err)
+	}
+	return err
+}

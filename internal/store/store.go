@@ -1,0 +1,142 @@
+// Package store keeps accounts in a database: all SQL of the program is here.
+//
+// It serves PostgreSQL, for any number of replicas, and SQLite, for one
+// machine, with one behaviour; [dunning/internal/store/storetest] holds both to
+// it.
+//
+// Three things make it safe to run anything twice, or at once:
+//
+//   - Natural keys. A step of an invoice has one row for ever, a letter is named
+//     after its steps, an invoice has one live link per amount. Whatever code
+//     does, these cannot exist twice.
+//   - The version of an account, its lock: [Store.Begin] commits an intent only
+//     if nothing has changed since the account was read. Imports, webhooks and
+//     people change the version too. The lease is a politeness that keeps two
+//     workers from deciding about one account at once for nothing.
+//   - Every write is one explicit transaction. Whoever changes anything of an
+//     account changes its row first, so that writers of one account queue up
+//     there and never wait for each other in a circle.
+//
+// Time is always told by the caller, in the database as elsewhere. The lease on
+// PostgreSQL is the exception: it runs on the server's clock, so that replicas
+// with wrong clocks agree. Instants are kept in UTC to the microsecond.
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/jmoiron/sqlx"
+)
+
+// Options say which database to open, and who is at work.
+type Options struct {
+	URL         string // sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE?sslmode=…
+	Actor       string // who acts, for the event log: a worker or a person
+	Config      string // hash of the configuration, kept with every event
+	Migrate     bool   // bring an older schema up to date; else it is an error
+	Connections int    // at most so many; 0: eight
+	Leases      Leases
+}
+
+// Leases says whose clock leases run on.
+type Leases int
+
+// Clocks of leases.
+const (
+	// ByServer is PostgreSQL's own clock. SQLite has none and uses the caller's.
+	ByServer Leases = iota
+	// ByCaller is the clock of [dunning/invoices.Query], for tests and the demo
+	// in which time is turned by hand.
+	ByCaller
+)
+
+// ErrUnknown says that the database holds no such invoice, account or letter.
+var ErrUnknown = errors.New("it is not in the database")
+
+// Store is an open database. It is safe for concurrent use.
+type Store struct {
+	db     *sqlx.DB
+	on     dialect
+	actor  string
+	config string
+	salt   string
+	gate   chan struct{} // on SQLite, holds the one who may write
+	zones  sync.Map      // *time.Location by name
+	commit func(*sqlx.Tx) error
+}
+
+// Open connects to a database and makes sure that its schema is as new as this
+// program, or newer. Any number of processes may do so at once. Errors never
+// show the password.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	s, err := connect(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.begin(ctx, o); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func connect(o Options) (*Store, error) {
+	db, on, err := dial(o)
+	if err != nil {
+		return nil, err
+	}
+	n := o.Connections
+	if n <= 0 {
+		n = 8
+	}
+	db.SetMaxOpenConns(n)
+	db.SetMaxIdleConns(n)
+	s := &Store{db: db, on: on, actor: o.Actor, config: o.Config, commit: (*sqlx.Tx).Commit}
+	if on.oneWriter {
+		s.gate = make(chan struct{}, 1)
+	}
+	return s, nil
+}
+
+func (s *Store) begin(ctx context.Context, o Options) error {
+	if err := s.Ping(ctx); err != nil {
+		return fmt.Errorf("open the database: %w", s.on.plain(err))
+	}
+	if o.Migrate {
+		if _, _, err := s.Migrate(ctx); err != nil {
+			return err
+		}
+	} else if err := s.current(ctx); err != nil {
+		return err
+	}
+	return s.install(ctx)
+}
+
+// Close lets go of the database.
+func (s *Store) Close() error { return s.db.Close() }
+
+// Ping reports whether the database answers.
+func (s *Store) Ping(ctx context.Context) error {
+	var one int
+	return s.fault(ctx, s.db.GetContext(ctx, &one, `SELECT 1`))
+}
+
+// Salt returns what the letter ids of this installation are derived from. It
+// was made at random when the database was, and never changes.
+func (s *Store) Salt() string { return s.salt }
+
+// install reads the installation's row, and makes it the first time.
+func (s *Store) install(ctx context.Context) error {
+	err := s.db.GetContext(ctx, &s.salt, `SELECT salt FROM installation WHERE id = 1`)
+	if err == nil || !isNone(err) {
+		return s.fault(ctx, err)
+	}
+	return s.write(ctx, func(t *tx) error {
+		if err := t.exec(`INSERT INTO installation (id, salt) VALUES (1, $1) ON CONFLICT (id) DO NOTHING`, token()); err != nil {
+			return err
+		}
+		return t.GetContext(ctx, &s.salt, `SELECT salt FROM installation WHERE id = 1`)
+	})
+}

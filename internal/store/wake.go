@@ -1,0 +1,156 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"dunning/invoices"
+)
+
+// Rumour is told that something may have happened to the link with a webhook's
+// random path. It believes nothing: it only forgets what was known of the link
+// and makes the account due, so that the provider is asked again. It reports
+// whether it knows the path, and writes nothing if not.
+func (s *Store) Rumour(ctx context.Context, hook string, now time.Time) (known bool, err error) {
+	if hook == "" {
+		return false, nil
+	}
+	var n int
+	if err := s.db.GetContext(ctx, &n, `SELECT COUNT(*) FROM links WHERE hook = $1`, hook); err != nil || n == 0 {
+		return false, s.fault(ctx, err)
+	}
+	return true, s.write(ctx, func(t *tx) error { return t.rumour(hook, now) })
+}
+
+func (t *tx) rumour(hook string, now time.Time) error {
+	var invoice string
+	if err := t.GetContext(t.ctx, &invoice, `SELECT invoice FROM links WHERE hook = $1`, hook); err != nil {
+		return err
+	}
+	id, err := t.touch(Target{Invoice: invoice}, now)
+	if err != nil {
+		return err
+	}
+	var row linkRow
+	if err := t.GetContext(t.ctx, &row, `SELECT `+linkColumns+` FROM links WHERE hook = $1`, hook); err != nil {
+		return err
+	}
+	l := row.link()
+	l.Seen = time.Time{}
+	if err := t.exec(`UPDATE links SET seen_at = NULL, watched = $2 WHERE hook = $1`, hook, !l.Final()); err != nil {
+		return err
+	}
+	return t.note(Event{At: now, Kind: "webhook", Account: id, Invoice: invoice, Detail: "something happened to " + l.Ref})
+}
+
+// batch is how many accounts one transaction changes when all are.
+const batch = 500
+
+// Wake makes every account with open business due when the configuration is
+// another than the one they were last woken for: what Next said of them may no
+// longer hold. What failed for good under the old configuration is tried
+// again. If it is cut off, it begins anew the next time.
+func (s *Store) Wake(ctx context.Context, config string, now time.Time) error {
+	var last string
+	err := s.db.GetContext(ctx, &last, `SELECT config FROM installation WHERE id = 1`)
+	if err != nil || last == config {
+		return s.fault(ctx, err)
+	}
+	for after, more := "", true; more; {
+		err := s.write(ctx, func(t *tx) error {
+			if err := t.lockImports(); err != nil {
+				return err
+			}
+			var ids []string
+			err := t.SelectContext(ctx, &ids, `
+				SELECT a.id FROM accounts a
+				WHERE a.id > $1 AND EXISTS (SELECT 1 FROM invoices i WHERE i.account_id = a.id AND `+needed+`)
+				ORDER BY a.id LIMIT $2`, after, batch)
+			if err != nil {
+				return err
+			}
+			if more = len(ids) == batch; len(ids) == 0 {
+				return nil
+			}
+			after = ids[len(ids)-1]
+			return t.wake(ids, now)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return s.write(ctx, func(t *tx) error {
+		if err := t.exec(`UPDATE installation SET config = $1 WHERE id = 1`, config); err != nil {
+			return err
+		}
+		return t.note(Event{At: now, Kind: "configured", Detail: "the configuration has changed; every account is looked at again"})
+	})
+}
+
+func (t *tx) wake(ids []string, now time.Time) error {
+	var in args
+	due := in.add(at(now))
+	err := t.exec(`UPDATE accounts SET version = version + 1, next_act = 'look', next_at = `+due+` WHERE id IN `+in.list(ids), in...)
+	if err != nil {
+		return err
+	}
+	in = nil
+	return t.exec(`
+		UPDATE invoices SET rest_act = 'look', rest_tries = 0, rest_why = ''
+		WHERE account_id IN `+in.list(ids)+` AND rest_tries > 0 AND rest_until IS NULL`, in...)
+}
+
+// lockImports keeps other imports waiting until the transaction ends: whoever
+// changes many accounts does so alone, so that no two wait for each other in a
+// circle.
+func (t *tx) lockImports() error {
+	if t.s.on.lockImports == "" {
+		return nil
+	}
+	return t.exec(t.s.on.lockImports)
+}
+
+// NextDue returns when the first account is due, and whether any ever is.
+func (s *Store) NextDue(ctx context.Context) (due time.Time, any bool, err error) {
+	var first instant
+	err = s.db.GetContext(ctx, &first, `SELECT MIN(next_at) FROM accounts WHERE next_at IS NOT NULL`)
+	return first.Time, !first.IsZero(), s.fault(ctx, err)
+}
+
+// Stats is how the installation is doing.
+type Stats struct {
+	Due         int                  // accounts that are due
+	OldestDue   time.Time            // since when the first of them is; zero: none is
+	People      int                  // accounts that wait for a person
+	Uncertain   int                  // letters that may or may not have left
+	Incidents   int                  // open ones
+	LastSuccess map[string]time.Time // by job
+	Stale       map[string]time.Time // by source: when it was last read
+}
+
+// Stats returns how the installation is doing at an instant.
+func (s *Store) Stats(ctx context.Context, now time.Time) (Stats, error) {
+	var row struct {
+		Due, People, Uncertain, Incidents int
+		Oldest                            instant
+	}
+	err := s.db.GetContext(ctx, &row, `
+		SELECT (SELECT COUNT(*) FROM accounts WHERE next_at <= $1) AS due,
+			(SELECT MIN(next_at) FROM accounts WHERE next_at <= $1) AS oldest,
+			(SELECT COUNT(*) FROM accounts WHERE next_person) AS people,
+			(SELECT COUNT(*) FROM letters WHERE state = $2) AS uncertain,
+			(SELECT COUNT(*) FROM incidents WHERE closed_at IS NULL) AS incidents`, at(now), string(invoices.Uncertain))
+	if err != nil {
+		return Stats{}, s.fault(ctx, err)
+	}
+	st := Stats{Due: row.Due, OldestDue: row.Oldest.Time, People: row.People, Uncertain: row.Uncertain, Incidents: row.Incidents}
+	if st.LastSuccess, err = s.lastSuccess(ctx); err != nil {
+		return Stats{}, err
+	}
+	sources, err := s.Sources(ctx)
+	st.Stale = map[string]time.Time{}
+	for _, src := range sources {
+		st.Stale[src.Name] = src.LoadedAt
+	}
+	return st, err
+}

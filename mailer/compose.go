@@ -1,0 +1,138 @@
+package mailer
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	stdmail "net/mail"
+	"regexp"
+	"strings"
+
+	"github.com/wneessen/go-mail"
+
+	"dunning/invoices"
+)
+
+// testMark begins the subject of every letter in test mode. The templates use
+// the same word, and it is written once.
+const testMark = "TEST: "
+
+// Headers that say whom a letter in test mode was meant for.
+const (
+	meantTo mail.Header = "X-Dunning-Original-To"
+	meantCC mail.Header = "X-Dunning-Original-Cc"
+)
+
+// letterID is what can be the left half of a Message-ID.
+var letterID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}(\.[A-Za-z0-9_-]+){0,8}$`)
+
+// Compose returns l with its exact bytes, their digest, its Message-ID, and
+// its recipients as they are used: in ASCII and each once (R14). The bytes are
+// a function of the letter and of the clock's second. Nothing that fails the
+// checks of this package is returned (R22); the error is a fault of kind
+// Never.
+//
+// In test mode the letter goes to the test recipient instead, says so in its
+// subject, and names the original recipients in headers of its own (R26).
+func (p *Pool) Compose(l invoices.Letter) (invoices.Letter, error) {
+	composed, err := p.compose(l)
+	if err != nil {
+		return l, &invoices.Fault{Kind: invoices.Never, Err: fmt.Errorf("compose the letter: %w", err)}
+	}
+	return composed, nil
+}
+
+func (p *Pool) compose(l invoices.Letter) (invoices.Letter, error) {
+	if len(l.ID) > 100 || !letterID.MatchString(l.ID) {
+		return l, errors.New("its id cannot be part of a Message-ID")
+	}
+	var err error
+	if l.To, l.CC, err = unique(l.To, l.CC); err != nil {
+		return l, err
+	}
+	if len(l.To) == 0 {
+		return l, errors.New("it has no recipient")
+	}
+	meant := l
+	if p.redirect != "" {
+		l.To, l.CC = []string{p.redirect}, nil
+		if !strings.HasPrefix(l.Subject, testMark) {
+			l.Subject = testMark + l.Subject
+		}
+	}
+	if err := checkText(l.Text); err != nil {
+		return l, err
+	}
+	l.MessageID = l.ID + "@" + p.o.MessageIDDomain
+	if l.Raw, err = p.write(l, meant); err != nil {
+		return l, err
+	}
+	if p.o.Sign != nil {
+		if l.Raw, err = p.o.Sign(l.Raw); err != nil {
+			return l, fmt.Errorf("sign it: %w", err)
+		}
+	}
+	if err := p.checkMessage(l); err != nil {
+		return l, err
+	}
+	l.Digest = digest(l.Raw)
+	return l, nil
+}
+
+// write puts a letter into MIME: plain text and HTML as alternatives.
+func (p *Pool) write(l, meant invoices.Letter) ([]byte, error) {
+	msg := mail.NewMsg(mail.WithNoDefaultUserAgent(), mail.WithEncoding(mail.EncodingQP), mail.WithBoundary(boundary(l.ID)))
+	msg.FromMailAddress(p.from)
+	msg.ToMailAddress(people(l.To)...)
+	if len(l.CC) > 0 {
+		msg.CcMailAddress(people(l.CC)...)
+	}
+	if p.replyTo != nil {
+		msg.ReplyToMailAddress(p.replyTo)
+	}
+	if p.redirect != "" {
+		msg.SetGenHeader(meantTo, bracketed(meant.To))
+		if len(meant.CC) > 0 {
+			msg.SetGenHeader(meantCC, bracketed(meant.CC))
+		}
+	}
+	msg.Subject(l.Subject)
+	msg.SetMessageIDWithValue(l.MessageID)
+	msg.SetDateWithValue(p.o.Now())
+	msg.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: no vacation notes in answer
+	msg.SetGenHeader(mail.HeaderXAutoResponseSuppress, "All")
+	msg.SetBodyString(mail.TypeTextPlain, l.Plain)
+	msg.AddAlternativeString(mail.TypeTextHTML, l.HTML)
+
+	var b bytes.Buffer
+	b.Grow(2 * (len(l.Plain) + len(l.HTML) + 1024))
+	if _, err := msg.WriteTo(&b); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// boundary separates the parts of a letter. It depends on the letter's id
+// alone, which nobody outside can guess, so no text can contain it.
+func boundary(id string) string {
+	return "dunning-" + digest([]byte("boundary of " + id))[:32]
+}
+
+func digest(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+func people(addresses []string) []*stdmail.Address {
+	out := make([]*stdmail.Address, len(addresses))
+	for i, a := range addresses {
+		out[i] = &stdmail.Address{Address: a}
+	}
+	return out
+}
+
+func bracketed(addresses []string) string {
+	return "<" + strings.Join(addresses, ">, <") + ">"
+}

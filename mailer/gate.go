@@ -1,0 +1,132 @@
+package mailer
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/mail"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"dunning/invoices"
+)
+
+// largest bounds a composed message, in bytes. Letters have some twenty
+// thousand; servers commonly take ten million.
+const largest = 2 << 20
+
+// leftovers are what Go's template packages leave in a text when something is
+// amiss.
+var leftovers = []string{"<no value>", "&lt;no value&gt;", "ZgotmplZ"}
+
+// checkText reads a letter's words before they are put into MIME (R22).
+func checkText(t invoices.Text) error {
+	for _, part := range []struct{ name, text, allowed string }{
+		{"subject", t.Subject, ""},
+		{"plain text", t.Plain, "\r\n\t"},
+		{"HTML", t.HTML, "\r\n\t"},
+	} {
+		if strings.TrimSpace(part.text) == "" {
+			return fmt.Errorf("its %s is empty", part.name)
+		}
+		if !utf8.ValidString(part.text) {
+			return fmt.Errorf("its %s is not UTF-8", part.name)
+		}
+		for _, r := range part.text {
+			if (unicode.IsControl(r) || r == '\u2028' || r == '\u2029') && !strings.ContainsRune(part.allowed, r) {
+				return fmt.Errorf("its %s contains the control character %U", part.name, r)
+			}
+		}
+		for _, left := range leftovers {
+			if strings.Contains(part.text, left) {
+				return fmt.Errorf("its %s contains %q: the template met a value it does not know", part.name, left)
+			}
+		}
+	}
+	if n := utf8.RuneCountInString(t.Subject); n > 250 {
+		return fmt.Errorf("its subject has %d characters; 250 are possible", n)
+	}
+	if strings.Contains(t.Subject, "=?") {
+		return errors.New(`its subject contains "=?", which mail programs take for an encoding`)
+	}
+	return nil
+}
+
+// headers are the names a message may have, each once.
+var headers = []string{
+	"Auto-Submitted", "Cc", "Content-Type", "Date", "From", "Message-Id", "Mime-Version", "Reply-To", "Subject", "To",
+	"X-Auto-Response-Suppress", "X-Dunning-Original-Cc", "X-Dunning-Original-To", "Dkim-Signature",
+}
+
+// checkMessage reads the finished bytes as a mail server would, knowing
+// nothing of how they were made: the right recipients and no other, no header
+// that we did not write, nothing that could end the text early.
+func (p *Pool) checkMessage(l invoices.Letter) error {
+	if err := checkBytes(l.Raw); err != nil {
+		return err
+	}
+	msg, err := mail.ReadMessage(bytes.NewReader(l.Raw))
+	if err != nil {
+		return fmt.Errorf("read it back: %w", err)
+	}
+	for name, values := range msg.Header {
+		if !slices.Contains(headers, name) {
+			return fmt.Errorf("it has a header %q that it should not have", name)
+		}
+		if len(values) != 1 {
+			return fmt.Errorf("it has %d headers %s", len(values), name)
+		}
+	}
+	for _, want := range []struct {
+		header string
+		people []string
+	}{{"From", []string{p.from.Address}}, {"To", l.To}, {"Cc", l.CC}} {
+		list, err := msg.Header.AddressList(want.header)
+		if err != nil && !errors.Is(err, mail.ErrHeaderNotPresent) {
+			return fmt.Errorf("read its %s back: not a list of addresses", want.header)
+		}
+		var got []string
+		for _, a := range list {
+			got = append(got, a.Address)
+		}
+		if !slices.Equal(got, want.people) {
+			return fmt.Errorf("its %s header does not name exactly the %d intended", want.header, len(want.people))
+		}
+	}
+	if msg.Header.Get("Message-Id") != "<"+l.MessageID+">" {
+		return errors.New("its Message-ID is not the one of the letter")
+	}
+	return nil
+}
+
+// checkBytes checks that a message is safe on the wire: ASCII lines that end
+// in CRLF and in nothing else, none longer than 998 characters (RFC 5322,
+// section 2.1.1). A bare CR or LF is how one message is made to look like two.
+func checkBytes(raw []byte) error {
+	if len(raw) > largest {
+		return fmt.Errorf("it has %d bytes; %d are possible", len(raw), largest)
+	}
+	if !bytes.HasSuffix(raw, []byte("\r\n")) {
+		return errors.New("its last line does not end")
+	}
+	start := 0
+	for i, c := range raw {
+		switch {
+		case c == '\n':
+			if i == start || raw[i-1] != '\r' {
+				return errors.New("it contains a line feed without a carriage return")
+			}
+			if n := i - 1 - start; n > 998 {
+				return fmt.Errorf("it has a line of %d characters; 998 are possible", n)
+			}
+			start = i + 1
+		case c == '\r' && raw[i+1] != '\n': // the last byte is a line feed
+			return errors.New("it contains a carriage return without a line feed")
+		case c == 0 || c > '~'+1:
+			return fmt.Errorf("it contains the byte %#02x", c)
+		}
+	}
+	return nil
+}
