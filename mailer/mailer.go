@@ -264,6 +264,10 @@ func loopback(host string) bool {
 	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }
 
+// String and GoString describe the pool without its password.
+func (p *Pool) String() string   { return p.o.String() }
+func (p *Pool) GoString() string { return p.o.String() }
+
 // ended tells the hook.
 func (p *Pool) ended(o Outcome) {
 	if p.o.OnOutcome != nil {

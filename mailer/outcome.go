@@ -202,7 +202,7 @@ func (p *Pool) fault(at Phase, err error) *invoices.Fault {
 		// Nobody else gets letters in test mode, and no customer is to blame.
 		v = halt("the mail server refused the test recipient; correct mail.test_recipient")
 	}
-	said := errors.New(masked(p.withhold(err.Error())))
+	said := errors.New(brief(masked(printable(p.withhold(err.Error())))))
 	var no refusal
 	switch {
 	case at == Login && errors.As(err, &no): // what follows the code may repeat the login

@@ -278,7 +278,7 @@ func TestR25_ErrorsRepeatNoSecrets(t *testing.T) {
 		p := newPool(t, o)
 		_, err := p.Send(t.Context(), composed(t, p, aLetter("x")), yes)
 		checkFault(t, err, invoices.Halt, nil)
-		for _, text := range []string{err.Error(), fmt.Sprintf("%v %+v %#v", o, o, o)} {
+		for _, text := range []string{err.Error(), fmt.Sprintf("%v %+v %#v %v %+v %#v", o, o, o, p, p, p)} {
 			if strings.Contains(text, "hunter2") || strings.Contains(text, "HVudGVy") || strings.Contains(text, "\x1b") {
 				t.Errorf("the password is shown: %s", text)
 			}
@@ -388,9 +388,7 @@ func TestR02_CancelledBeforeCommit(t *testing.T) {
 			_, err := p.Send(ctx, l, commits(&asked))
 			done <- err
 		}()
-		for srv.opened() == 0 {
-			<-time.After(time.Millisecond)
-		}
+		<-srv.arrivals
 		cancel()
 		err := <-done
 		checkFault(t, err, invoices.Later, nil)

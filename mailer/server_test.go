@@ -35,6 +35,7 @@ type scriptedServer struct {
 	serving  sync.WaitGroup
 
 	mu          sync.Mutex
+	ending      *sync.Cond // a connection has ended
 	script      script
 	extensions  []string
 	connections int
@@ -43,6 +44,7 @@ type scriptedServer struct {
 	accepted    []string        // texts, dots undone
 	ended       map[string]bool // texts whose dot was read, accepted or not
 	dots        chan struct{}   // one for each final dot that was read
+	arrivals    chan struct{}   // one for each connection
 }
 
 func newServer(t *testing.T, s script, extensions ...string) *scriptedServer {
@@ -51,7 +53,8 @@ func newServer(t *testing.T, s script, extensions ...string) *scriptedServer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := &scriptedServer{t: t, listener: l, script: s, extensions: extensions, open: map[net.Conn]bool{}, ended: map[string]bool{}, dots: make(chan struct{}, 1000)}
+	srv := &scriptedServer{t: t, listener: l, script: s, extensions: extensions, open: map[net.Conn]bool{}, ended: map[string]bool{}, dots: make(chan struct{}, 1000), arrivals: make(chan struct{}, 1000)}
+	srv.ending = sync.NewCond(&srv.mu)
 	srv.serving.Go(srv.accept)
 	t.Cleanup(func() {
 		_ = l.Close()
@@ -72,12 +75,14 @@ func (srv *scriptedServer) accept() {
 		srv.open[conn] = true
 		s := srv.script
 		srv.mu.Unlock()
+		srv.arrivals <- struct{}{}
 		srv.serving.Go(func() {
 			peer := &peer{srv: srv, conn: conn, in: bufio.NewReader(conn), script: s, said: map[string]int{}}
 			peer.serve()
 			_ = conn.Close()
 			srv.mu.Lock()
 			delete(srv.open, conn)
+			srv.ending.Broadcast()
 			srv.mu.Unlock()
 		})
 	}
@@ -94,19 +99,10 @@ func (srv *scriptedServer) dropAll() {
 
 // settle waits until the server has seen the end of every connection.
 func (srv *scriptedServer) settle() {
-	srv.t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
-	for {
-		srv.mu.Lock()
-		n := len(srv.open)
-		srv.mu.Unlock()
-		if n == 0 {
-			return
-		}
-		if time.Now().After(deadline) {
-			srv.t.Fatalf("%d connections are still open", n)
-		}
-		<-time.After(time.Millisecond)
+	srv.mu.Lock()
+	defer srv.mu.Unlock()
+	for len(srv.open) > 0 {
+		srv.ending.Wait()
 	}
 }
 

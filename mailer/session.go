@@ -55,7 +55,9 @@ func (s *session) carry(ctx context.Context, e envelope, t Timeouts, commit func
 	if err := s.write(t.Body, stuffed(e.raw)); err != nil {
 		return reply{}, &stop{at: Body, err: err}
 	}
-	s.wire.rest()
+	if !s.wire.rest() {
+		return reply{}, &stop{at: Body, err: errSlow}
+	}
 	if !unwatch() {
 		return reply{}, &stop{at: Body, err: stopped(ctx)}
 	}

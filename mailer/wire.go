@@ -42,8 +42,9 @@ func (w *wire) phase(patience time.Duration) {
 	w.watchdog.Reset(patience)
 }
 
-// rest ends a phase: nothing is expected.
-func (w *wire) rest() { w.watchdog.Stop() }
+// rest ends a phase: nothing is expected. It reports false when the phase had
+// already taken too long.
+func (w *wire) rest() bool { return w.watchdog.Stop() }
 
 // Read reads what the server sent, within the phase's budget.
 func (w *wire) Read(b []byte) (int, error) {

@@ -66,7 +66,7 @@ type demo struct {
 	box   *sandbox.Sandbox
 	w     *works
 	books *demoBooks
-	hooks *web.Receiver
+	hooks *web.Webhooks
 	stop  func() error // of the webhook listener
 	story *story
 	start time.Time
@@ -185,7 +185,9 @@ func (d *demo) open(ctx context.Context) error {
 		return err
 	}
 	d.w.worker.Seen = d.heard
-	d.hooks = d.w.receiver()
+	if d.hooks, err = d.w.webhooks(); err != nil {
+		return err
+	}
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))
 	served := make(chan error, 1)
 	go func() { served <- web.ServeOn(serving, listener, d.hooks) }()

@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -113,19 +113,25 @@ func (w *works) health() http.Handler {
 // changes nothing else; poll-links runs right after, so that a payment is known
 // seconds later.
 func (w *works) listen(ctx context.Context, addr string) error {
-	hooks := w.receiver()
-	defer hooks.Close()
-	if err := web.Serve(ctx, addr, hooks); err != nil {
-		return fmt.Errorf("webhooks: %w", err)
+	hooks, err := w.webhooks()
+	if err != nil {
+		return err
 	}
-	return nil
+	defer hooks.Close()
+	return web.Serve(ctx, addr, hooks)
 }
 
-// receiver takes webhooks. After those about our links poll-links runs at once.
-func (w *works) receiver() *web.Receiver {
-	return web.NewReceiver(web.ReceiverOptions{
+// webhooks takes calls from Cost+. After those about our links poll-links runs
+// at once.
+func (w *works) webhooks() (*web.Webhooks, error) {
+	public, err := url.Parse(w.cfg.CostPlus.WebhookURL)
+	if err != nil {
+		return nil, err
+	}
+	return web.NewWebhooks(web.WebhookOptions{
+		Base: public.Path, Log: w.log, Now: w.now,
 		Rumour: func(ctx context.Context, hook string) (bool, error) { return w.db.Rumour(ctx, hook, w.now()) },
-		Then: func(ctx context.Context) {
+		Known: func(ctx context.Context) {
 			j, err := jobs.Find("poll-links")
 			if err == nil {
 				_, err = w.roster.Run(ctx, jobs.Order{Job: j}, w.now())
@@ -134,6 +140,5 @@ func (w *works) receiver() *web.Receiver {
 				w.log.Warn("look after a webhook", zap.Error(err))
 			}
 		},
-		Failed: func(err error) { w.log.Warn("webhook", zap.Error(err)) },
 	})
 }

@@ -35,7 +35,7 @@ func (s *Store) intend(ctx context.Context, a invoices.Account, in invoices.Inte
 	err := s.write(ctx, func(t *tx) error {
 		n, err := t.count(`
 			UPDATE accounts SET version = version + 1, next_act = 'look', next_at = $4
-			WHERE id = $1 AND version = $2 AND lease_id = $3`, a.ID, a.Version, a.Lease, at(now))
+			WHERE id = $1 AND version = $2 AND lease_id = $3 AND lease_id <> ''`, a.ID, a.Version, a.Lease, at(now))
 		if err != nil {
 			return err
 		}

@@ -41,7 +41,7 @@ func each(t *testing.T, leases Leases, test func(*testing.T, *Store)) {
 }
 
 // owe imports so many accounts with so many invoices each.
-func owe(t *testing.T, s *Store, accounts, each int) {
+func owe(t testing.TB, s *Store, accounts, each int) {
 	t.Helper()
 	var rows iter.Seq2[invoices.Row, error] = func(yield func(invoices.Row, error) bool) {
 		for i := range accounts * each {

@@ -29,27 +29,28 @@ type HealthOptions struct {
 // work: 200, or 503 and a line for each thing that is missing) and /metrics.
 func Health(o HealthOptions) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /healthz", ask(o.Live))
-	mux.Handle("GET /readyz", ask(o.Ready))
+	mux.Handle("GET /healthz", ask("ok\n", o.Live))
+	mux.Handle("GET /readyz", ask("ready\n", o.Ready))
 	if o.Metrics != nil {
 		mux.Handle("GET /metrics", o.Metrics)
 	}
 	return mux
 }
 
-func ask(whether func(context.Context) error) http.Handler {
+// ask answers yes when nothing is wrong.
+func ask(yes string, wrong func(context.Context) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if whether == nil {
-			plain(w, http.StatusOK, "ok\n")
+		if wrong == nil {
+			plain(w, http.StatusOK, yes)
 			return
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), readyWithin)
 		defer cancel()
-		if err := whether(ctx); err != nil {
+		if err := wrong(ctx); err != nil {
 			plain(w, http.StatusServiceUnavailable, lines(err))
 			return
 		}
-		plain(w, http.StatusOK, "ok\n")
+		plain(w, http.StatusOK, yes)
 	})
 }
 
@@ -67,7 +68,8 @@ func plain(w http.ResponseWriter, status int, text string) {
 // The text of an error that somebody did not clean may hold these: what stands
 // before the @ of a URL or of a mailbox, and what follows the word password.
 var (
-	userinfo = regexp.MustCompile(`[^\s/@]+(:[^\s@]*)?@`)
+	userinfo = regexp.MustCompile(`://\S*@`)
+	mailbox  = regexp.MustCompile(`[^\s/@]+@`)
 	password = regexp.MustCompile(`(?i)(password|passwd|pwd|secret|token|api_?key)\s*[=:]\s*\S+`)
 )
 
@@ -94,14 +96,16 @@ func lines(err error) string {
 			b.WriteString("and more\n")
 			break
 		}
-		line = password.ReplaceAllString(userinfo.ReplaceAllString(line, "***@"), "$1=***")
+		line = userinfo.ReplaceAllString(line, "://***@")
+		line = mailbox.ReplaceAllString(line, "***@")
+		line = password.ReplaceAllString(line, "$1=***")
 		if text := []rune(line); len(text) > longestLine {
 			line = string(text[:longestLine]) + "..."
 		}
 		b.WriteString(line + "\n")
 	}
 	if b.Len() == 0 {
-		return "not ready\n"
+		return "something is wrong, and does not say what\n"
 	}
 	return b.String()
 }
