@@ -30,6 +30,9 @@ var (
 	ErrNoMailbox = errors.New("the recipient was refused")
 	// ErrNoLink: the provider does not know the link (HTTP 404).
 	ErrNoLink = errors.New("the provider does not know this link")
+	// ErrAstray: a link was made, but not the one that was asked for. It is
+	// never used, and nobody was shown it.
+	ErrAstray = errors.New("the link made is not the one asked for")
 )
 
 // A Fault is an error from the outside world with its kind. Its text never

@@ -83,7 +83,7 @@ func (r *run) makeLink(a invoices.Account, d invoices.Decision) (invoices.Accoun
 		return r.end(a, append(facts, inv.Incidents(link, now)...)...)
 	}
 	link.State, link.Reason, link.Since = invoices.Unmade, err.Error(), now
-	if invoices.KindOf(err) == invoices.Ambiguous {
+	if invoices.KindOf(err) == invoices.Ambiguous || errors.Is(err, invoices.ErrAstray) {
 		link.State = invoices.Lost // a link may exist that nobody will ever see
 	}
 	return r.linkFailed(a, d, err, invoices.LinkSeen{Invoice: inv.Number, Link: link, At: now})

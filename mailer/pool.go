@@ -20,9 +20,10 @@ import (
 // is replaced once, before the server has seen any of the letter.
 //
 // When ctx ends before commit is called, nothing is sent. Afterwards the reply
-// is waited for in any case, for as long as Timeouts.Dot, unless a deadline of
-// ctx passes: cancelling ctx no longer does anything. In test mode a letter
-// that was composed for anybody but the test recipient is refused (R26).
+// is waited for, for as long as Timeouts.Dot; when ctx ends meanwhile the wait
+// is given up and the letter is in doubt. So a caller that stops in good order
+// lets ctx live on for a while. In test mode a letter that was composed for
+// anybody but the test recipient is refused (R26).
 func (p *Pool) Send(ctx context.Context, l invoices.Letter, commit func(context.Context) error) (string, error) {
 	e, err := p.envelope(l)
 	if err != nil {

@@ -40,9 +40,8 @@ type command struct {
 // carry carries one letter: everything but the dot, commit, the dot. It leaves
 // the session sound only if the server and we agree on where we are.
 //
-// Ctx aborts everything up to commit, by cutting the wire. After commit only
-// its deadline does: a cancellation would make a doubt of a letter that is as
-// good as sent.
+// When ctx ends the wire is cut. Up to commit nothing was sent then; after it
+// the letter is in doubt, so whoever stops in good order lets ctx live on.
 func (s *session) carry(ctx context.Context, e envelope, t Timeouts, commit func(context.Context) error) (reply, *stop) {
 	s.sound = false
 	defer s.wire.rest()
@@ -67,10 +66,8 @@ func (s *session) carry(ctx context.Context, e envelope, t Timeouts, commit func
 	}
 
 	// If we die from here on, the letter is in doubt.
-	until, cancel := withDeadlineOf(ctx)
-	defer cancel()
-	undeadline := s.wire.watch(until)
-	defer undeadline()
+	unwatch = s.wire.watch(ctx)
+	defer unwatch()
 	if err := s.write(t.Dot, []byte("\r\n.\r\n")); err != nil {
 		return reply{}, &stop{at: Dot, err: err}
 	}
@@ -81,20 +78,11 @@ func (s *session) carry(ctx context.Context, e envelope, t Timeouts, commit func
 	case last.class() == 3:
 		return reply{}, &stop{at: Dot, err: errNonsense}
 	case last.class() != 2:
-		s.sound = last.code != 421 && undeadline()
+		s.sound = last.code != 421 && unwatch()
 		return reply{}, &stop{at: Dot, err: refusal{reply: last}}
 	}
-	s.sound = undeadline()
+	s.sound = unwatch()
 	return last, nil
-}
-
-// withDeadlineOf returns a context that ends when ctx's deadline passes, and
-// not when ctx is cancelled.
-func withDeadlineOf(ctx context.Context) (context.Context, context.CancelFunc) {
-	if deadline, ok := ctx.Deadline(); ok {
-		return context.WithDeadline(context.WithoutCancel(ctx), deadline)
-	}
-	return context.WithoutCancel(ctx), func() {}
 }
 
 // announce gives MAIL, RCPT and DATA, and stops at the first phase that the

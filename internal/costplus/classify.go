@@ -86,7 +86,7 @@ var table = []row{
 	{met: silent, create: invoices.Ambiguous, read: invoices.Later, about: invoices.ErrServer, says: "Cost+ did not answer in time"},
 	{met: broken, create: invoices.Ambiguous, read: invoices.Later, about: invoices.ErrServer, says: "the connection to Cost+ ended before the answer"},
 	{met: unreadable, create: invoices.Ambiguous, read: invoices.Later, says: "the answer of Cost+ cannot be read"},
-	{met: contradicted, create: invoices.Never, read: invoices.Later, says: "the answer of Cost+ does not fit what was asked"},
+	{met: contradicted, create: invoices.Never, read: invoices.Later, about: invoices.ErrAstray, says: "the answer of Cost+ does not fit what was asked"},
 
 	{met: answered, from: 300, to: 399, create: invoices.Halt, read: invoices.Halt, says: "Cost+ points to another address, which is never followed", advice: checkBase},
 	{met: answered, from: 401, to: 401, create: invoices.Halt, read: invoices.Halt, says: "Cost+ does not accept the API key", advice: checkKey},
