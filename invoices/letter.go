@@ -16,7 +16,8 @@ type Letter struct {
 	Account  string
 	Template string
 	Language string
-	Single   bool // the first letter of one invoice; it does not pace the others
+	Thread   string // id of the first letter about its first invoice, so that mail programs show them together; empty: this is it
+	Single   bool   // the first letter of one invoice; it does not pace the others
 	Items    []Item
 	To       []string
 	CC       []string

@@ -31,6 +31,7 @@ func (r *run) send(a invoices.Account, d invoices.Decision) (invoices.Account, e
 	l := invoices.Letter{
 		ID: w.letterID(d.Items), Try: 1, Account: a.ID, Template: d.Template, Language: draft.Language, Single: d.Single,
 		Items: d.Items, To: []string{a.Email}, CC: copies(&a, p, d), State: invoices.Sending, Text: text,
+		Thread: thread(a.Find(d.Items[0].Invoice)),
 	}
 	for _, old := range a.Letters {
 		if old.ID == l.ID {
@@ -175,6 +176,16 @@ func (w *Worker) draft(a *invoices.Account, p *invoices.Policy, d invoices.Decis
 	var err error
 	draft.Totals, err = invoices.Totals(d.Items)
 	return draft, err
+}
+
+// thread returns the id of the first letter that was sent about an invoice.
+func thread(inv *invoices.Invoice) string {
+	for _, o := range inv.Steps {
+		if o.Result == invoices.Sent && o.Letter != "" {
+			return o.Letter
+		}
+	}
+	return ""
 }
 
 // copies returns who else gets the letter: the customer's own further

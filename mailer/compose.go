@@ -45,8 +45,10 @@ func (p *Pool) Compose(l invoices.Letter) (invoices.Letter, error) {
 }
 
 func (p *Pool) compose(l invoices.Letter) (invoices.Letter, error) {
-	if len(l.ID) > 100 || !letterID.MatchString(l.ID) {
-		return l, errors.New("its id cannot be part of a Message-ID")
+	for _, id := range []string{l.ID, l.Thread} {
+		if len(id) > 100 || id != "" && !letterID.MatchString(id) || l.ID == "" {
+			return l, errors.New("its id cannot be part of a Message-ID")
+		}
 	}
 	var err error
 	if l.To, l.CC, err = unique(l.To, l.CC); err != nil {
@@ -101,6 +103,9 @@ func (p *Pool) write(l, meant invoices.Letter) ([]byte, error) {
 	msg.Subject(l.Subject)
 	msg.SetMessageIDWithValue(l.MessageID)
 	msg.SetDateWithValue(p.o.Now())
+	if l.Thread != "" {
+		msg.SetGenHeader(mail.HeaderReferences, "<"+l.Thread+"@"+p.o.MessageIDDomain+">")
+	}
 	msg.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: no vacation notes in answer
 	msg.SetGenHeader(mail.HeaderXAutoResponseSuppress, "All")
 	msg.SetBodyString(mail.TypeTextPlain, l.Plain)

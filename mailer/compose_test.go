@@ -310,3 +310,21 @@ func TestR02_BytesAreCheckedBeforeTheyAreSent(t *testing.T) {
 		t.Error("a connection was opened for a letter that cannot be sent")
 	}
 }
+
+// TestThread: every letter after the first refers to it, by the Message-ID that
+// follows from its id.
+func TestThread(t *testing.T) {
+	p := newPool(t, newServer(t, nil).options())
+	l := aLetter("x")
+	if strings.Contains(string(composed(t, p, l).Raw), "References:") {
+		t.Error("the first letter refers to nothing")
+	}
+	l.Thread = "first-letter"
+	if raw := string(composed(t, p, l).Raw); !strings.Contains(raw, "\r\nReferences: <first-letter@") {
+		t.Errorf("no reference in\n%s", raw)
+	}
+	l.Thread = "x>\r\nBcc: <a"
+	if _, err := p.Compose(l); err == nil {
+		t.Error("a thread must not inject headers")
+	}
+}

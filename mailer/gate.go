@@ -56,7 +56,7 @@ func checkText(t invoices.Text) error {
 
 // headers are the names a message may have, each once.
 var headers = []string{
-	"Auto-Submitted", "Cc", "Content-Type", "Date", "From", "Message-Id", "Mime-Version", "Reply-To", "Subject", "To",
+	"References", "Auto-Submitted", "Cc", "Content-Type", "Date", "From", "Message-Id", "Mime-Version", "Reply-To", "Subject", "To",
 	"X-Auto-Response-Suppress", "X-Dunning-Original-Cc", "X-Dunning-Original-To", "Dkim-Signature",
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -16,7 +17,9 @@ import (
 
 	"dunning/internal/config"
 	"dunning/internal/sandbox"
+	"dunning/internal/store"
 	"dunning/internal/web"
+	"dunning/invoices"
 	"dunning/jobs"
 )
 
@@ -192,7 +195,45 @@ func (d *demo) open(ctx context.Context) error {
 	served := make(chan error, 1)
 	go func() { served <- web.ServeOn(serving, listener, d.hooks) }()
 	d.stop = func() error { stop(); return <-served }
-	return d.books.write(d.o.dir, d.start)
+	return d.trouble()
+}
+
+// trouble lets go wrong what goes wrong in two months of any office: a mailbox
+// that is gone, and a mail server that breaks off when a letter is as good as
+// sent, so that nobody can know whether it was.
+func (d *demo) trouble() error {
+	for _, f := range []struct {
+		customer int
+		fault    sandbox.MailFault
+	}{
+		{movedAway, sandbox.MailFault{Phase: sandbox.AtRcpt, Do: sandbox.Reply, Code: 550, Text: "5.1.1 no such user"}},
+		{lostAnswer, sandbox.MailFault{Phase: sandbox.AtAccepted, Do: sandbox.Drop, Times: 1}},
+	} {
+		if f.customer >= len(d.books.debtors) {
+			continue
+		}
+		f.fault.Recipient = d.books.debtors[f.customer].Address
+		if _, err := d.box.Mail.AddFault(f.fault); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// people act on what the story needs them for: a customer disputes a bill, and
+// finance puts it on hold.
+func (d *demo) people(ctx context.Context) error {
+	for _, b := range d.books.bills {
+		if b.customer != disputing || b.disputed || b.issued.AddDate(0, 0, 9).After(d.clock.now()) {
+			continue
+		}
+		b.disputed = true
+		if err := d.w.db.Hold(ctx, store.Target{Invoice: b.number}, invoices.Hold{Reason: "dispute", By: "Ada of finance"}, d.clock.now()); err != nil {
+			return err
+		}
+		d.story.tell(d.clock.now(), fmt.Sprintf("%s says that %s is wrong; Ada of finance puts it on hold", d.books.debtors[b.customer].Name, b.number))
+	}
+	return nil
 }
 
 func (d *demo) close(ctx context.Context) error {
@@ -288,8 +329,10 @@ func (d *demo) closeBooks(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = d.w.roster.Run(ctx, jobs.Order{Job: j}, d.clock.now())
-	return err
+	if _, err := d.w.roster.Run(ctx, jobs.Order{Job: j}, d.clock.now()); err != nil {
+		return err
+	}
+	return d.people(ctx)
 }
 
 // debtorsAct lets the customers do what they want now. Cost+ calls our webhook

@@ -44,7 +44,7 @@ policies:
   standard:
     currencies: [EUR]
     min_amount: {EUR: "5.00"}
-    link: {expires_after: P21D, lead: 1 day, on_expiry: mail, max_renewals: 2, min_life: 3 days, poll: 12 hours}
+    link: {expires_after: P21D, lead: 1 day, on_expiry: mail, max_renewals: 2, min_life: 3 days, poll: 1 day}
     steps:
       - {name: request,  when: on issue date,     template: request, group: invoice}
       - {name: upcoming, when: 3 days before due, template: upcoming}
@@ -70,6 +70,7 @@ type bill struct {
 	due      time.Time
 	paidAt   time.Time
 	paid     int64
+	disputed bool
 }
 
 var demoNames = [...]struct{ name, language string }{
@@ -79,6 +80,14 @@ var demoNames = [...]struct{ name, language string }{
 	{"Apotheke am Markt", "de"}, {"Gärtnerei Lindner", "de"}, {"Harbour Coffee Ltd", "en"}, {"Oakfield School", "en"}, {"Northern Timber plc", "en"},
 	{"The Copper Kettle", "en"}, {"Quayside Yachts", "en"}, {"Bright & Byrne", "en"}, {"Lavender Farm", "en"}, {"Meridian Labs", "en"},
 }
+
+// Customers with whom something goes wrong, by their place in demoNames.
+const (
+	movedAway  = 3  // their mailbox does not exist any more
+	unknownTo  = 8  // the books have no address of theirs
+	disputing  = 12 // they say the bill is wrong
+	lostAnswer = 22 // the mail server breaks off after one of their letters
+)
 
 // demoHabits are handed out in turn: most people pay.
 var demoHabits = [...]sandbox.Habit{
@@ -100,7 +109,7 @@ func newDemoBooks(o demoOptions, start time.Time) *demoBooks {
 		if i >= customers {
 			c = r.IntN(customers)
 		}
-		issued := start.AddDate(0, 0, r.IntN(max(1, o.days/4)))
+		issued := start.AddDate(0, 0, r.IntN(max(1, o.days/3)))
 		b.bills = append(b.bills, &bill{
 			number: fmt.Sprintf("%d-%04d", start.Year(), i+1), customer: c, language: demoNames[c].language,
 			amount: money.Amount{Minor: int64(1000 + r.IntN(250_000)), Currency: "EUR"}, issued: issued, due: issued.AddDate(0, 0, 14),
@@ -146,8 +155,12 @@ func (b *demoBooks) write(dir string, now time.Time) error {
 			paid = money.Amount{Minor: x.paid, Currency: x.amount.Currency}.Decimal()
 		}
 		who := b.debtors[x.customer]
+		address := who.Address
+		if x.customer == unknownTo {
+			address = ""
+		}
 		_ = w.Write([]string{
-			x.number, "C" + strconv.Itoa(x.customer+1), who.Name, who.Address, x.amount.Currency, x.amount.Decimal(), paid,
+			x.number, "C" + strconv.Itoa(x.customer+1), who.Name, address, x.amount.Currency, x.amount.Decimal(), paid,
 			x.issued.Format(time.DateOnly), x.due.Format(time.DateOnly), "Goods and services", x.language,
 		})
 	}

@@ -56,6 +56,8 @@ func (d *demo) heard(account string, fact invoices.Fact) {
 		d.heardLetter(account, f)
 	case invoices.Incident:
 		d.story.tell(f.At, "INCIDENT "+f.Detail)
+	case invoices.AddressRefused:
+		d.story.tell(f.At, "the mail server knows no "+d.nameOf([]string{f.Address})+": a person must find another address")
 	case invoices.Rested:
 		d.story.tell(f.At, fmt.Sprintf("%s: %s failed, tried again later: %s", f.Invoice, f.Rest.Act, f.Rest.Why))
 	}

@@ -252,16 +252,31 @@ func (w *works) concerns(ctx context.Context) ([]concern, error) {
 			} else {
 				d = w.cfg.Policies.Next(acc, now)
 			}
+			c := concern{Invoice: inv.Number, Account: acc.ID, Name: acc.Name, Open: inv.Open().String()}
 			if d.Person {
-				list = append(list, concern{
-					Kind: string(d.Code), Invoice: inv.Number, Account: acc.ID, Name: acc.Name, Open: inv.Open().String(),
-					What: d.Why, Do: remedy(d.Code, inv.Number, acc.ID),
-				})
+				c.Kind, c.What, c.Do = string(d.Code), d.Why, remedy(d.Code, inv.Number, acc.ID)
+				list = append(list, c)
+			}
+			if step, ok := doubtful(inv); ok && d.Code != invoices.CodeUncertain {
+				c.Kind, c.Do = string(invoices.CodeUncertain), remedy(invoices.CodeUncertain, inv.Number, acc.ID)
+				c.What = "it is not known whether the letter " + step + " arrived; meanwhile: " + d.Why
+				list = append(list, c)
 			}
 		}
 		return nil
 	})
 	return list, err
+}
+
+// doubtful returns a step whose letter is in doubt. It is listed until a person
+// settles it, also when the invoice was paid meanwhile (R2).
+func doubtful(inv *invoices.Invoice) (step string, ok bool) {
+	for _, o := range inv.Steps {
+		if o.Result == invoices.Uncertain {
+			return o.Step, true
+		}
+	}
+	return "", false
 }
 
 // remedy says what a person can do.

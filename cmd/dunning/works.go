@@ -155,7 +155,7 @@ func (w *works) equip() error {
 		Lease: cfg.Database.Lease, Hands: cfg.Workers, MaxPerRun: cfg.Sending.MaxPerRun, Seen: w.seen,
 	}
 	if cfg.SMTP.DotTimeout > 0 {
-		w.worker.Patience = cfg.SMTP.DotTimeout + 30*time.Second
+		w.worker.Patience = cfg.SMTP.DotTimeout + min(cfg.SMTP.DotTimeout, 30*time.Second)
 	}
 	if cfg.CostPlus.WebhookURL != "" {
 		w.worker.Token = rand.Text

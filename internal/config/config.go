@@ -202,7 +202,7 @@ func (c *Config) database(n node) {
 	if n.there() {
 		n.require(m, "url")
 	}
-	c.Database.URL = m["url"].secret()
+	c.Database.URL = m["url"].databaseURL()
 	if url := c.Database.URL.value; url != "" {
 		switch path, ok := strings.CutPrefix(url, "sqlite:"); {
 		case ok && path == "":

@@ -190,7 +190,10 @@ func (c *Config) steps(n node, p *invoices.Policy) {
 		if !ok {
 			continue
 		}
-		day := sampleDay(s.When, due, p)
+		day, known := sampleDay(s.When, due, p)
+		if !known { // it counts from a step that has a mistake of its own
+			continue
+		}
 		due[s.Name] = day
 		if !last.IsZero() && !day.After(last) {
 			e.wrong("the step %s would not come after the one before it: for an invoice issued on 1 March and due on 31 March it falls on %s, the other on %s", s.Name, day, last)
@@ -200,18 +203,20 @@ func (c *Config) steps(n node, p *invoices.Policy) {
 }
 
 // sampleDay is the day of a step for an invoice with thirty days to pay.
-func sampleDay(w invoices.When, due map[string]civil.Date, p *invoices.Policy) civil.Date {
+func sampleDay(w invoices.When, due map[string]civil.Date, p *invoices.Policy) (day civil.Date, known bool) {
 	from := civil.Date{Year: 2026, Month: time.March, Day: 31}
 	switch w.Anchor {
 	case invoices.AfterIssue:
 		from = civil.Date{Year: 2026, Month: time.March, Day: 1}
 	case invoices.AfterStep:
-		from = due[w.Step]
+		if from, known = due[w.Step]; !known {
+			return from, false
+		}
 	}
 	if w.Working {
-		return p.Calendar.AddWorkdays(from, w.Days)
+		return p.Calendar.AddWorkdays(from, w.Days), true
 	}
-	return from.AddDays(w.Days)
+	return from.AddDays(w.Days), true
 }
 
 func (c *Config) step(n node, p *invoices.Policy, earlier, all []string) (invoices.Step, bool) {

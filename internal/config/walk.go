@@ -328,6 +328,19 @@ func (n node) secret() Secret {
 	return s
 }
 
+// databaseURL reads an address of which only the password is secret.
+func (n node) databaseURL() Secret {
+	s := Secret{n.text()}
+	if _, rest, ok := strings.Cut(s.value, "://"); ok {
+		if user, _, ok := strings.Cut(rest, "@"); ok {
+			if _, password, ok := strings.Cut(user, ":"); ok && len(password) >= 4 {
+				n.w.secrets = append(n.w.secrets, password)
+			}
+		}
+	}
+	return s
+}
+
 func (n node) integer(low, high, otherwise int) int {
 	if !n.there() {
 		return otherwise
