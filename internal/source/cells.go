@@ -9,192 +9,270 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"golang.org/x/net/idna"
+	"golang.org/x/text/language"
 
-	"dunning/internal/civil"
 	"dunning/internal/money"
 	"dunning/invoices"
 )
 
-// cells is one line, with the problems of its cells.
+// Lengths of cells, in characters. What is longer is in the wrong column.
+const (
+	longestNumber      = 64
+	longestName        = 200
+	longestDescription = 500
+	longestWord        = 64
+	longestAmount      = 40
+)
+
+// largest is how many minor units an amount may have, either way: more than any
+// invoice, and so little that sums of a few cannot overflow.
+const largest = 1_000_000_000_000_000
+
+// cells is one record, with what is wrong with it.
 type cells struct {
-	rd       *reader
+	t        *table
 	record   []string
-	line     int
+	line     int // where the record begins
 	problems []*invoices.Problem
 }
 
+// wrong notes a problem of a cell.
 func (c *cells) wrong(column, what, fix string) {
-	c.problems = append(c.problems, c.rd.problem(c.line, c.rd.name(column), what, fix))
+	line, name := c.line, column
+	if i, ok := c.t.at[column]; ok {
+		line, name = c.t.line(i), shortened(c.t.header[i])
+	}
+	c.problems = append(c.problems, c.t.problem(line, name, what, fix))
 }
 
-// text returns a cell without the white space around it.
-func (c *cells) text(column string, most int) string {
-	i, ok := c.rd.at[column]
+// row reads the record.
+func (c *cells) row() invoices.Row {
+	row := invoices.Row{
+		Line: c.line, Number: c.number(), Status: c.status(),
+		Description: c.prose(colDescription, longestDescription), Customer: c.debtor(),
+		IssuedOn: c.date(colIssuedOn, false), DueOn: c.date(colDueOn, true),
+	}
+	c.amounts(&row)
+	if !row.DueOn.IsZero() && !row.IssuedOn.IsZero() && row.DueOn.Before(row.IssuedOn) {
+		c.wrong(colDueOn, fmt.Sprintf("it is due on %s, before it was issued on %s", row.DueOn, row.IssuedOn), "look whether day and month, or the two dates, are exchanged")
+	}
+	c.once(&row)
+	return row
+}
+
+// raw returns a cell without the white space around it. A cell that is too long
+// or no text is a problem and empty.
+func (c *cells) raw(column string, most int) string {
+	i, ok := c.t.at[column]
 	if !ok {
 		return ""
 	}
 	s := strings.TrimSpace(c.record[i])
 	switch {
 	case !utf8.ValidString(s):
-		c.wrong(column, quoted(s)+" is not UTF-8", `save the file as UTF-8 (in Excel: "CSV UTF-8")`)
-		return ""
-	case strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t' }):
-		c.wrong(column, quoted(s)+" has control characters in it", "remove them")
-		return ""
-	case len([]rune(s)) > most:
-		c.wrong(column, fmt.Sprintf("%s is %d characters long", quoted(s), len([]rune(s))), fmt.Sprintf("at most %d are taken", most))
-		return ""
+		c.t.garbled++
+		c.wrong(column, quoted(s)+" is not UTF-8", asUTF8)
+	case len(s) > most && utf8.RuneCountInString(s) > most:
+		c.wrong(column, fmt.Sprintf("%s is %d characters long", quoted(s), utf8.RuneCountInString(s)), fmt.Sprintf("at most %d are taken", most))
+	default:
+		return s
 	}
-	return strings.Join(strings.Fields(s), " ")
+	return ""
 }
 
-// must returns a cell that may not be empty.
-func (c *cells) must(column string, most int) string {
-	before := len(c.problems)
-	s := c.text(column, most)
-	if s == "" && len(c.problems) == before {
-		c.wrong(column, "the cell is empty", "fill it in")
+// word returns a cell that is one line of visible characters.
+func (c *cells) word(column string, most int) string {
+	s := c.raw(column, most)
+	if strings.ContainsFunc(s, func(r rune) bool { return r != ' ' && !unicode.IsPrint(r) && r != '\u00a0' }) {
+		c.wrong(column, quoted(s)+" has characters in it that do not show, or several lines", "type it anew")
+		return ""
 	}
 	return s
 }
 
-func (c *cells) row() invoices.Row {
-	row := invoices.Row{
-		Line: c.line, Number: c.must("number", 64), Status: invoices.Status(strings.ToLower(c.text("status", 40))),
-		IssuedOn: c.date("issued_on", false), DueOn: c.date("due_on", true), Description: c.text("description", 500),
-		Customer: c.debtor(),
+// prose returns a cell for people to read, with the white space and the line
+// breaks in it as single spaces.
+func (c *cells) prose(column string, most int) string {
+	s := strings.Join(strings.Fields(c.raw(column, most)), " ")
+	if strings.ContainsFunc(s, isHarmful) {
+		c.wrong(column, quoted(s)+" has control characters in it", "type it anew")
+		return ""
 	}
-	currency := c.must("currency", 3)
-	if _, known := money.Exponent(currency); !known {
-		if currency != "" {
-			c.wrong("currency", quoted(currency)+" is no currency of ISO 4217", "write it like EUR")
-		}
-		return row
-	}
-	row.Total = c.amount("total", currency, true)
-	paid, credited := c.amount("paid", currency, false), c.amount("credited", currency, false)
-	for _, a := range []struct {
-		column string
-		minor  int64
-	}{{"paid", paid.Minor}, {"credited", credited.Minor}} {
-		if a.minor < 0 {
-			c.wrong(a.column, "the amount is negative", "write what was paid or credited as a positive amount")
-		}
-	}
-	row.Paid, row.Credited = paid.Minor, credited.Minor
-	if !row.DueOn.IsZero() && !row.IssuedOn.IsZero() && row.DueOn.Before(row.IssuedOn) {
-		c.wrong("due_on", fmt.Sprintf("it is due on %s, before it was issued on %s", row.DueOn, row.IssuedOn), "look whether day and month are exchanged")
-	}
-	return row
+	return s
 }
 
-// amount reads a decimal amount exactly (R13).
-func (c *cells) amount(column, currency string, needed bool) money.Amount {
-	s := c.text(column, 40)
-	if needed {
-		s = c.must(column, 40)
+// isHarmful reports whether a character does something to a terminal, a mail
+// header or the order of the text around it. Other characters that do not show
+// belong to the writing of some languages.
+func isHarmful(r rune) bool {
+	return unicode.IsControl(r) || '\u202a' <= r && r <= '\u202e' || '\u2066' <= r && r <= '\u2069' || r == '\ufeff'
+}
+
+// must returns a word that may not be missing.
+func (c *cells) must(column string, most int) string { return c.filled(column, c.word, most) }
+
+// filled reads a cell in some way and minds if it is empty.
+func (c *cells) filled(column string, read func(string, int) string, most int) string {
+	before := len(c.problems)
+	s := read(column, most)
+	if s == "" && len(c.problems) == before {
+		c.wrong(column, "the cell is empty", "every invoice needs a "+column)
 	}
-	if s == "" {
+	return s
+}
+
+// rounded is what spreadsheets make of long numbers.
+var rounded = regexp.MustCompile(`^\d([.,]\d+)?[eE]\+\d{1,3}$`)
+
+// number reads an invoice number: any text, with its zeros and spaces.
+func (c *cells) number() string {
+	s := c.must(colNumber, longestNumber)
+	if rounded.MatchString(s) {
+		c.wrong(colNumber, quoted(s)+" is what a spreadsheet makes of a long number; its digits are lost", "format the column as text there, and export the file again")
+		return ""
+	}
+	return s
+}
+
+// status reads what the books call the invoice. A word that we do not know is
+// kept as it is, and its invoice is not collected (R20).
+func (c *cells) status() invoices.Status {
+	s := c.word(colStatus, longestWord)
+	switch known := invoices.Status(strings.ToLower(s)); known {
+	case "", invoices.Open, invoices.Unissued, invoices.Paid, invoices.Void, invoices.Credited, invoices.Disputed:
+		return known
+	}
+	return invoices.Status(s)
+}
+
+// amounts reads the total, what was paid and what was credited (R13). A total
+// may be zero or negative, as that of a credit note is; such an invoice is not
+// collected (R20). What was paid or credited may exceed the total.
+func (c *cells) amounts(row *invoices.Row) {
+	const longestCode = 10
+	currency := c.must(colCurrency, longestCode)
+	if currency == "" {
+		return
+	}
+	if _, err := money.Parse("0", currency); err != nil {
+		c.wrong(colCurrency, err.Error(), "")
+		return
+	}
+	row.Total = c.amount(colTotal, currency, c.must)
+	row.Paid = c.subtrahend(colPaid, currency)
+	row.Credited = c.subtrahend(colCredited, currency)
+}
+
+// subtrahend reads what is taken off the total; an empty cell is nothing.
+func (c *cells) subtrahend(column, currency string) int64 {
+	a := c.amount(column, currency, c.word)
+	if a.Minor < 0 {
+		c.wrong(column, "the amount is negative: "+a.Decimal(), "write what was "+column+" as a positive amount; it is taken off the total")
+		return 0
+	}
+	return a.Minor
+}
+
+// amount reads an amount in the notation of the file; an empty cell is zero.
+func (c *cells) amount(column, currency string, read func(string, int) string) money.Amount {
+	text := read(column, longestAmount)
+	if text == "" {
 		return money.Amount{Currency: currency}
 	}
-	parse := money.Parse
-	if c.rd.o.Decimal == "," {
-		parse = money.ParseComma
+	parse, other, mark := money.Parse, money.ParseComma, ","
+	if c.t.o.Decimal == "," {
+		parse, other, mark = money.ParseComma, money.Parse, "."
 	}
-	a, err := parse(s, currency)
+	a, err := parse(text, currency)
 	if err != nil {
-		c.wrong(column, err.Error(), `if the file writes amounts another way, say so under sources.decimal ("." or ",")`)
+		fix := ""
+		if _, err := other(text, currency); err == nil {
+			fix = fmt.Sprintf("if the file writes all amounts so, say decimal: %q under sources", mark)
+		}
+		c.wrong(column, err.Error(), fix)
+		return money.Amount{Currency: currency}
+	}
+	if a.Minor > largest || a.Minor < -largest {
+		c.wrong(column, fmt.Sprintf("%s is larger than any invoice", quoted(text)), "look whether cells have moved into another column")
+		return money.Amount{Currency: currency}
 	}
 	return a
 }
 
-var dateForms = map[string]string{"": "2006-01-02", "YYYY-MM-DD": "2006-01-02", "DD-MM-YYYY": "02-01-2006", "DD/MM/YYYY": "02/01/2006", "DD.MM.YYYY": "02.01.2006"}
-
-func (c *cells) date(column string, needed bool) civil.Date {
-	s := c.text(column, 40)
-	if needed {
-		s = c.must(column, 40)
-	}
-	if s == "" {
-		return civil.Date{}
-	}
-	form := c.rd.o.Dates
-	if form == "" {
-		form = "YYYY-MM-DD"
-	}
-	t, err := time.Parse(dateForms[form], s)
-	if err != nil || t.Year() < 1990 || t.Year() > 2200 {
-		c.wrong(column, quoted(s)+" is no date", "write it like "+time.Date(2026, 3, 16, 0, 0, 0, 0, time.UTC).Format(dateForms[form])+", or say under sources.dates how dates are written")
-		return civil.Date{}
-	}
-	return civil.Of(t)
-}
-
-var (
-	languageForm = regexp.MustCompile(`^[a-z]{2}([-_][A-Za-z]{2})?$`)
-	countryForm  = regexp.MustCompile(`^[A-Z]{2}$`)
-	localForm    = regexp.MustCompile(`^[A-Za-z0-9!#$%&'*+/=?^_{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_{|}~-]+)*$`)
-)
-
+// debtor reads what the record says of the customer.
 func (c *cells) debtor() invoices.Debtor {
 	d := invoices.Debtor{
-		ID: c.must("customer_id", 64), Name: c.must("customer_name", 200),
-		Language: c.text("language", 10), Country: c.text("country", 10), Zone: c.text("timezone", 64), Policy: c.text("policy", 64),
+		ID: c.must(colCustomerID, longestNumber), Name: c.filled(colName, c.prose, longestName),
+		Language: c.language(), Country: c.country(), Zone: c.zone(), Policy: c.policy(),
 	}
 	d.Email, d.CC = c.addresses()
-	if d.Language != "" {
-		base := strings.ToLower(d.Language)[:min(2, len(d.Language))]
-		if !languageForm.MatchString(d.Language) {
-			c.wrong("language", quoted(d.Language)+" is no language", "write it like nl or nl-BE")
-		} else if len(c.rd.o.Languages) > 0 && !slices.Contains(c.rd.o.Languages, base) {
-			c.wrong("language", "there are no letters in "+quoted(d.Language), "the languages are: "+strings.Join(c.rd.o.Languages, ", "))
-		}
-	}
-	if d.Country = strings.ToUpper(d.Country); d.Country != "" && !countryForm.MatchString(d.Country) {
-		c.wrong("country", quoted(d.Country)+" is no country", "write two letters, such as NL (ISO 3166)")
-	}
-	if d.Zone != "" {
-		if _, err := time.LoadLocation(d.Zone); err != nil || d.Zone == "Local" {
-			c.wrong("timezone", quoted(d.Zone)+" is no time zone", "write it like Europe/Amsterdam")
-		}
-	}
-	if d.Policy != "" && len(c.rd.o.Policies) > 0 && !slices.Contains(c.rd.o.Policies, d.Policy) {
-		c.wrong("policy", "there is no policy "+quoted(d.Policy), "the policies are: "+strings.Join(c.rd.o.Policies, ", "))
-	}
 	return d
 }
 
-// addresses reads the e-mail cell: one address, or several with , or ; between
-// them, of which the first gets the letters and the others copies. It may be
-// empty: such an invoice waits for an address (R20).
-func (c *cells) addresses() (to string, cc []string) {
-	s := c.text("customer_email", 1000)
-	for _, part := range strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ';' }) {
-		a := strings.TrimSpace(part)
-		if a == "" {
-			continue
-		}
-		if !valid(a) {
-			c.wrong("customer_email", quoted(a)+" is no e-mail address", "write it like billing@example.com; several are separated by ;")
-			return "", nil
-		}
-		if to == "" {
-			to = a
-		} else if a != to && !slices.Contains(cc, a) {
-			cc = append(cc, a)
-		}
+// language reads a BCP 47 tag such as nl or nl-BE, and writes it in the usual
+// way.
+func (c *cells) language() string {
+	s := c.word(colLanguage, longestWord)
+	if s == "" {
+		return ""
 	}
-	return to, cc
+	tag, err := language.Parse(s)
+	base, sure := tag.Base()
+	if err != nil || sure == language.No || tag == language.Und {
+		c.wrong(colLanguage, quoted(s)+" is no language", "write it like nl, en or nl-BE (BCP 47)")
+		return ""
+	}
+	known := c.t.o.Languages
+	if len(known) > 0 && !slices.Contains(known, tag.String()) && !slices.Contains(known, base.String()) {
+		c.wrong(colLanguage, "there are no letters in "+quoted(s), "letters are written in "+listed(known)+"; an empty cell means the language of the installation")
+		return ""
+	}
+	return tag.String()
 }
 
-// valid reports whether a text is one plain address: no name, no quotes, no
-// comment, a domain with a dot.
-func valid(a string) bool {
-	at := strings.LastIndexByte(a, '@')
-	if at < 1 || at > 64 || len(a) > 254 || !localForm.MatchString(a[:at]) {
-		return false
+// country reads two letters of ISO 3166.
+func (c *cells) country() string {
+	s := c.word(colCountry, longestWord)
+	if s == "" {
+		return ""
 	}
-	domain, err := idna.Lookup.ToASCII(a[at+1:])
-	return err == nil && strings.Contains(domain, ".") && !strings.HasPrefix(domain, "[") && strings.ContainsFunc(domain[strings.LastIndexByte(domain, '.')+1:], unicode.IsLetter)
+	region, err := language.ParseRegion(s)
+	if err != nil || len(s) != 2 || !region.IsCountry() {
+		c.wrong(colCountry, quoted(s)+" is no country", "write two letters, such as NL (ISO 3166)")
+		return ""
+	}
+	if now := region.Canonicalize(); now != region {
+		c.wrong(colCountry, quoted(s)+" is not the code of a country any more, or never was", "write "+now.String()+" (ISO 3166)")
+		return ""
+	}
+	return region.String()
+}
+
+// zone reads the name of a time zone.
+func (c *cells) zone() string {
+	s := c.word(colTimezone, longestWord)
+	if s == "" {
+		return ""
+	}
+	good, known := c.t.zones[s]
+	if !known {
+		loc, err := time.LoadLocation(s)
+		good = err == nil && loc != time.Local
+		c.t.zones[s] = good
+	}
+	if !good {
+		c.wrong(colTimezone, quoted(s)+" is no time zone", "write it like Europe/Amsterdam (IANA)")
+		return ""
+	}
+	return s
+}
+
+// policy reads the name of the ladder that the customer is to be reminded by.
+func (c *cells) policy() string {
+	s := c.word(colPolicy, longestWord)
+	if known := c.t.o.Policies; s != "" && len(known) > 0 && !slices.Contains(known, s) {
+		c.wrong(colPolicy, "there is no policy "+quoted(s), "the policies are "+listed(known)+didYouMean(s, known)+"; an empty cell means that policy_rules decide")
+		return ""
+	}
+	return s
 }

@@ -24,6 +24,7 @@ type dialect struct {
 	migrations fs.FS
 	oneWriter  bool // writers must queue up
 	snapshot   sql.TxOptions
+	rows, keys int // how many rows, or keys, one statement writes or asks for at most
 
 	skipLocked  string // after a SELECT: leave out rows that somebody else is claiming
 	lockImports string // a statement that keeps other imports waiting; empty: there are none
@@ -37,13 +38,16 @@ type dialect struct {
 	plain func(error) error
 }
 
+// SQLite looks up every named argument among all of a statement, so that the
+// time of one grows with the square of its arguments: importing ten thousand
+// invoices takes 6 s in statements of 500 rows and 1 s in statements of 50.
 func sqliteDialect() dialect {
 	d := dialect{
 		name: "sqlite", goose: goose.DialectSQLite3, migrations: migrations.SQLite(), oneWriter: true,
-		snapshot: sql.TxOptions{ReadOnly: true},
-		schema:   `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'goose_db_version'`,
-		again:    func(err error) bool { return sqliteCode(err) == sqlite3.SQLITE_BUSY },
-		plain:    func(err error) error { return err },
+		snapshot: sql.TxOptions{ReadOnly: true}, rows: 50, keys: 1000,
+		schema: `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'goose_db_version'`,
+		again:  func(err error) bool { return sqliteCode(err) == sqlite3.SQLITE_BUSY },
+		plain:  func(err error) error { return err },
 	}
 	d.leaseByCaller()
 	return d
@@ -52,7 +56,7 @@ func sqliteDialect() dialect {
 func postgresDialect(o Options, dsn string) dialect {
 	d := dialect{
 		name: "postgres", dsn: dsn, goose: goose.DialectPostgres, migrations: migrations.Postgres(),
-		snapshot:   sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead},
+		snapshot: sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead}, rows: 500, keys: 5000,
 		skipLocked: ` FOR UPDATE SKIP LOCKED`, lockImports: `LOCK TABLE loads IN SHARE ROW EXCLUSIVE MODE`,
 		schema:    `SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('goose_db_version')`,
 		leaseOver: `lease_until <= statement_timestamp()`,
@@ -100,6 +104,8 @@ func plainPostgres(err error) error {
 	switch {
 	case strings.Contains(err.Error(), "SSL is not enabled on the server"):
 		return fmt.Errorf("%w; add ?sslmode=disable to database.url if the way to it is safe, as on one machine", err)
+	case strings.Contains(err.Error(), "unsupported startup parameter"):
+		return fmt.Errorf("%w; tell PgBouncer: ignore_startup_parameters = extra_float_digits, statement_timeout", err)
 	case postgresCode(err) == "28P01", postgresCode(err) == "28000":
 		return fmt.Errorf("%w; check the user and the password in database.url", err)
 	case postgresCode(err) == "3D000":

@@ -24,7 +24,7 @@ type Event struct {
 
 // note writes events. Who acts is the store's actor unless an event says so.
 func (t *tx) note(events ...Event) error {
-	for batch := range slices.Chunk(events, 500) {
+	for batch := range slices.Chunk(events, t.s.on.rows) {
 		var in args
 		rows := make([]string, len(batch))
 		for i, e := range batch {

@@ -10,11 +10,8 @@ import (
 	"dunning/invoices"
 )
 
-// Limits of an import.
-const (
-	importBatch = 500  // rows that are read and written at a time
-	maxProblems = 1000 // after so many a load is not read further
-)
+// maxProblems is after how many a load is not read further.
+const maxProblems = 1000
 
 // errDry ends the transaction of a dry run.
 var errDry = errors.New("dry run")
@@ -116,7 +113,7 @@ func (im *importer) open() (known bool, err error) {
 // rows reads the load in batches. Once something is wrong nothing more is
 // written, but the rest is still read, to tell all that is wrong at once.
 func (im *importer) rows() error {
-	batch := make([]invoices.Row, 0, importBatch)
+	batch := make([]invoices.Row, 0, im.s.on.rows)
 	for row, err := range im.load.Rows {
 		if err != nil {
 			if im.problem(err) {
@@ -125,7 +122,7 @@ func (im *importer) rows() error {
 			continue
 		}
 		im.report.Rows++
-		if batch = append(batch, row); len(batch) == importBatch {
+		if batch = append(batch, row); len(batch) == im.s.on.rows {
 			if err := im.take(batch); err != nil {
 				return err
 			}
@@ -172,7 +169,7 @@ func (im *importer) vanish() error {
 	if err != nil {
 		return err
 	}
-	for some := range slices.Chunk(rows, importBatch) {
+	for some := range slices.Chunk(rows, im.s.on.rows) {
 		var ids, numbers []string
 		var events []Event
 		for _, r := range some {

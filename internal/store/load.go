@@ -16,10 +16,6 @@ import (
 // zones, holidays and policies with larger gaps.
 const memory = 15 * 24 * time.Hour
 
-// most is how many keys one statement asks for: constant in number, statements
-// stay short of what the databases take.
-const most = 5000
-
 // needed is the condition for the invoices that a decision depends on: those
 // that are owed, those with a link that is not final, and those with a step
 // that somebody must settle.
@@ -28,7 +24,8 @@ const needed = `(i.status = 'open' AND i.total - i.paid - i.credited > 0
 	OR EXISTS (SELECT 1 FROM steps u WHERE u.invoice = i.number AND u.result IN ('sending', 'uncertain', 'failed', 'resend')))`
 
 // A loader reads accounts whole, in a number of statements that does not
-// depend on how many accounts or invoices there are.
+// depend on how many accounts or invoices there are, as long as one statement
+// can ask for them all.
 type loader struct {
 	s    *Store
 	ctx  context.Context
@@ -59,7 +56,7 @@ func (l *loader) accounts(ids []string) ([]invoices.Account, error) {
 }
 
 func (l *loader) debtors(ids []string, list []invoices.Account) error {
-	for some := range slices.Chunk(ids, most) {
+	for some := range slices.Chunk(ids, l.s.on.keys) {
 		var in args
 		var rows []struct {
 			ID, Name, Email, Language, Zone, Country, Policy, Suppressed string
@@ -106,7 +103,7 @@ func (s *Store) zone(name string) *time.Location {
 }
 
 func (l *loader) debts(ids []string, list []invoices.Account) error {
-	for some := range slices.Chunk(ids, most) {
+	for some := range slices.Chunk(ids, l.s.on.keys) {
 		var in args
 		var rows []struct {
 			Number, Account, Source, Status, Currency string
@@ -202,7 +199,7 @@ func (r *linkRow) link() invoices.Link {
 }
 
 func (l *loader) links(_ []string, list []invoices.Account) error {
-	for some := range slices.Chunk(l.numbers(list), most) {
+	for some := range slices.Chunk(l.numbers(list), l.s.on.keys) {
 		var in args
 		var rows []linkRow
 		err := sqlx.SelectContext(l.ctx, l.q, &rows, `
@@ -219,7 +216,7 @@ func (l *loader) links(_ []string, list []invoices.Account) error {
 }
 
 func (l *loader) steps(_ []string, list []invoices.Account) error {
-	for some := range slices.Chunk(l.numbers(list), most) {
+	for some := range slices.Chunk(l.numbers(list), l.s.on.keys) {
 		var in args
 		var rows []struct {
 			Invoice, Step, Result, Letter string
@@ -244,7 +241,7 @@ func (l *loader) steps(_ []string, list []invoices.Account) error {
 }
 
 func (l *loader) letters(ids []string, list []invoices.Account) error {
-	for some := range slices.Chunk(ids, most) {
+	for some := range slices.Chunk(ids, l.s.on.keys) {
 		var in args
 		var rows []letterRow
 		err := sqlx.SelectContext(l.ctx, l.q, &rows, `

@@ -142,7 +142,7 @@ func TestR25_EventsAreNeverChanged(t *testing.T) {
 // TestClaimUsesItsIndex: a claim among many accounts reads those it takes.
 func TestClaimUsesItsIndex(t *testing.T) {
 	each(t, ByServer, func(t *testing.T, s *Store) {
-		owe(t, s, 5000, 1)
+		owe(t, s, 10000, 1)
 		if _, err := s.db.Exec(`ANALYZE`); err != nil {
 			t.Fatal(err)
 		}

@@ -63,20 +63,7 @@ func everybody(b *bench) {
 		})
 	})
 	wg.Wait()
-	b.must(errors.Join(c.errs...))
-	if len(c.started) == 0 {
-		b.Error("no worker ever got a word in")
-	}
-	for key, n := range c.started {
-		if n != 1 {
-			b.Errorf("%s has %d letters", key, n)
-		}
-	}
-	for _, r := range rows {
-		_, inv := b.lookup(r.Number)
-		want(b, r.Number+" paid", inv.Paid, 14)
-		want(b, r.Number+" letters", len(inv.Steps), c.started[r.Number])
-	}
+	c.check(rows)
 }
 
 // A crowd is what they have in common.
@@ -97,6 +84,25 @@ func (c *crowd) repeat(n int, do func(i int) error) {
 			c.mu.Unlock()
 			return
 		}
+	}
+}
+
+// check holds what everybody did against what is stored.
+func (c *crowd) check(rows []invoices.Row) {
+	b := c.b
+	b.must(errors.Join(c.errs...))
+	if len(c.started) == 0 {
+		b.Error("no worker ever got a word in")
+	}
+	for key, n := range c.started {
+		if n != 1 {
+			b.Errorf("%s has %d letters", key, n)
+		}
+	}
+	for _, r := range rows {
+		_, inv := b.lookup(r.Number)
+		want(b, r.Number+" paid", inv.Paid, 14)
+		want(b, r.Number+" letters", len(inv.Steps), c.started[r.Number])
 	}
 }
 
