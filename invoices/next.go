@@ -80,7 +80,7 @@ func sooner(a, b Decision) Decision {
 // an invoice stays its own, all others of a customer share one, whose level is
 // the highest due step (R14). Each is verified first (R3).
 func (p *Policy) letter(ready []*view) Decision {
-	chosen := ready[:1]
+	var chosen []*view
 	if i := slices.IndexFunc(ready, func(v *view) bool { return v.ready.Single }); i >= 0 {
 		chosen = ready[i : i+1]
 	} else {

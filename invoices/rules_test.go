@@ -110,8 +110,10 @@ func TestR04_AfterDowntimeOnlyTheLatestStep(t *testing.T) {
 	}
 	fresh := func(_ *Account, inv *Invoice) { inv.Steps = nil }
 	prove(t, days(0, 7, 14), []rule{
-		{says: "steps 0, +7 and +14, down until day 20: one letter, two skipped", at: "2026-04-21 08:00", change: fresh,
-			act: Remind, steps: "INV-1 c", skips: "a: superseded by c, b: superseded by c"},
+		{
+			says: "steps 0, +7 and +14, down until day 20: one letter, two skipped", at: "2026-04-21 08:00", change: fresh,
+			act: Remind, steps: "INV-1 c", skips: "a: superseded by c, b: superseded by c",
+		},
 		{says: "what was sent is not skipped", at: "2026-04-21 08:00", change: func(_ *Account, inv *Invoice) {
 			inv.Steps = []Outcome{{Episode: 1, Step: "a", Result: Sent, Gen: 1, At: at("2026-04-01 08:00")}}
 		}, act: Remind, steps: "INV-1 c", skips: "b: superseded by c"},

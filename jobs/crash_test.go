@@ -51,6 +51,7 @@ func every(n int) int {
 func TestR02_CrashTable(t *testing.T) {
 	for _, db := range databases {
 		t.Run(db.name, func(t *testing.T) {
+			t.Parallel()
 			calm := newWorld(t, db, "2026-03-02 07:00")
 			calm.play()
 			want := calm.mails()

@@ -22,8 +22,8 @@ type database struct {
 var databases = []database{
 	{"sqlite", func(t testing.TB) *store.Store {
 		return open(t, "sqlite:"+filepath.Join(t.TempDir(), "dunning.db"))
-	}, 7},
-	{"postgres", func(t testing.TB) *store.Store { return open(t, pgtest.Database(t)) }, 29},
+	}, 13},
+	{"postgres", func(t testing.TB) *store.Store { return open(t, pgtest.Database(t)) }, 37},
 }
 
 func open(t testing.TB, url string) *store.Store {

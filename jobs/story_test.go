@@ -27,6 +27,7 @@ func TestStories(t *testing.T) {
 	for _, file := range files {
 		for _, db := range databases {
 			t.Run(strings.TrimSuffix(filepath.Base(file), ".txt")+"/"+db.name, func(t *testing.T) {
+				t.Parallel()
 				text, err := os.ReadFile(file)
 				if err != nil {
 					t.Fatal(err)

@@ -74,11 +74,31 @@ type bill struct {
 }
 
 var demoNames = [...]struct{ name, language string }{
-	{"Bakkerij Jansen", "nl"}, {"Fietsen De Vries", "nl"}, {"Brouwerij 't Anker", "nl"}, {"Garage Visser", "nl"}, {"Hotel Zeezicht", "nl"},
-	{"Kwekerij Bloemhof", "nl"}, {"Drukkerij Smit", "nl"}, {"Tandarts Mulder", "nl"}, {"Slagerij Bos", "nl"}, {"Theater De Kade", "nl"},
-	{"Müller Maschinenbau GmbH", "de"}, {"Café Sonnenschein", "de"}, {"Weber & Söhne", "de"}, {"Buchhandlung Krause", "de"}, {"Tischlerei Vogt", "de"},
-	{"Apotheke am Markt", "de"}, {"Gärtnerei Lindner", "de"}, {"Harbour Coffee Ltd", "en"}, {"Oakfield School", "en"}, {"Northern Timber plc", "en"},
-	{"The Copper Kettle", "en"}, {"Quayside Yachts", "en"}, {"Bright & Byrne", "en"}, {"Lavender Farm", "en"}, {"Meridian Labs", "en"},
+	{"Bakkerij Jansen", "nl"},
+	{"Fietsen De Vries", "nl"},
+	{"Brouwerij 't Anker", "nl"},
+	{"Garage Visser", "nl"},
+	{"Hotel Zeezicht", "nl"},
+	{"Kwekerij Bloemhof", "nl"},
+	{"Drukkerij Smit", "nl"},
+	{"Tandarts Mulder", "nl"},
+	{"Slagerij Bos", "nl"},
+	{"Theater De Kade", "nl"},
+	{"Müller Maschinenbau GmbH", "de"},
+	{"Café Sonnenschein", "de"},
+	{"Weber & Söhne", "de"},
+	{"Buchhandlung Krause", "de"},
+	{"Tischlerei Vogt", "de"},
+	{"Apotheke am Markt", "de"},
+	{"Gärtnerei Lindner", "de"},
+	{"Harbour Coffee Ltd", "en"},
+	{"Oakfield School", "en"},
+	{"Northern Timber plc", "en"},
+	{"The Copper Kettle", "en"},
+	{"Quayside Yachts", "en"},
+	{"Bright & Byrne", "en"},
+	{"Lavender Farm", "en"},
+	{"Meridian Labs", "en"},
 }
 
 // Customers with whom something goes wrong, by their place in demoNames.

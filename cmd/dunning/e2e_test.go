@@ -44,7 +44,7 @@ func TestMain(m *testing.M) {
 // town is a pretend world for real processes: a sandbox in this process, a
 // configuration and an inbox in a folder.
 type town struct {
-	t   *testing.T
+	t   testing.TB
 	dir string
 	box *sandbox.Sandbox
 }
@@ -66,7 +66,7 @@ policies:
     steps: [{name: request, when: on issue date, template: request, group: invoice}]
 `
 
-func newTown(t *testing.T, database string, n int) *town {
+func newTown(t testing.TB, database string, n int) *town {
 	t.Helper()
 	box, err := sandbox.Start(sandbox.Options{Now: time.Now, Seed: 1, Mail: sandbox.MailOptions{}})
 	if err != nil {

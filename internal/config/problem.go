@@ -70,13 +70,7 @@ func meant(word string, known []string) string {
 }
 
 // oneOf lists words for a message.
-func oneOf(words []string) string {
-	quoted := make([]string, len(words))
-	for i, w := range words {
-		quoted[i] = w
-	}
-	return strings.Join(quoted, ", ")
-}
+func oneOf(words []string) string { return strings.Join(words, ", ") }
 
 // distance is the number of letters to add, drop or change (Levenshtein).
 func distance(a, b string) int {

@@ -47,12 +47,10 @@ func (c *cells) wrong(column, what, fix string) {
 
 // row reads the record.
 func (c *cells) row() invoices.Row {
-	row := invoices.Row{
-		Line: c.line, Number: c.number(), Status: c.status(),
-		Description: c.prose(colDescription, longestDescription), Customer: c.debtor(),
-		IssuedOn: c.date(colIssuedOn, false), DueOn: c.date(colDueOn, true),
-	}
+	row := invoices.Row{Line: c.line, Number: c.number(), Customer: c.debtor()}
 	c.amounts(&row)
+	row.IssuedOn, row.DueOn = c.date(colIssuedOn, false), c.date(colDueOn, true)
+	row.Status, row.Description = c.status(), c.prose(colDescription, longestDescription)
 	if !row.DueOn.IsZero() && !row.IssuedOn.IsZero() && row.DueOn.Before(row.IssuedOn) {
 		c.wrong(colDueOn, fmt.Sprintf("it is due on %s, before it was issued on %s", row.DueOn, row.IssuedOn), "look whether day and month, or the two dates, are exchanged")
 	}
@@ -254,16 +252,14 @@ func (c *cells) zone() string {
 	if s == "" {
 		return ""
 	}
-	good, known := c.t.zones[s]
-	if !known {
-		loc, err := time.LoadLocation(s)
-		good = err == nil && loc != time.Local
-		c.t.zones[s] = good
+	if c.t.zones[s] {
+		return s
 	}
-	if !good {
+	if loc, err := time.LoadLocation(s); err != nil || loc == time.Local {
 		c.wrong(colTimezone, quoted(s)+" is no time zone", "write it like Europe/Amsterdam (IANA)")
 		return ""
 	}
+	c.t.zones[s] = true
 	return s
 }
 
@@ -271,7 +267,7 @@ func (c *cells) zone() string {
 func (c *cells) policy() string {
 	s := c.word(colPolicy, longestWord)
 	if known := c.t.o.Policies; s != "" && len(known) > 0 && !slices.Contains(known, s) {
-		c.wrong(colPolicy, "there is no policy "+quoted(s), "the policies are "+listed(known)+didYouMean(s, known)+"; an empty cell means that policy_rules decide")
+		c.wrong(colPolicy, "there is no policy "+quoted(s)+didYouMean(s, known), "the policies are "+listed(known)+"; an empty cell means that policy_rules decide")
 		return ""
 	}
 	return s

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 	"unicode"
@@ -23,7 +22,11 @@ const (
 	mostColumns   = 1000
 )
 
-const asUTF8 = `save it as UTF-8; in Excel: Save As, "CSV UTF-8 (Comma delimited)"`
+// What to do in the program that most such files come from.
+const (
+	asCSV  = `open it in Excel and save it as "CSV UTF-8 (Comma delimited)"`
+	asUTF8 = `save it as UTF-8; in Excel that is "CSV UTF-8 (Comma delimited)"`
+)
 
 // open reads up to the end of the header. It reports whether there is anything
 // to read behind it.
@@ -89,15 +92,15 @@ func alien(start []byte) (what, fix string) {
 	case has("\xff\xfe"), has("\xfe\xff"):
 		return "the file is UTF-16", asUTF8
 	case has("PK\x03\x04"):
-		return "the file is a workbook or a ZIP archive, whatever its name says", asUTF8
+		return "the file is a workbook or a ZIP archive, whatever its name says", asCSV
 	case has("\xd0\xcf\x11\xe0"):
-		return "the file is an old Excel workbook, whatever its name says", asUTF8
+		return "the file is an old Excel workbook, whatever its name says", asCSV
 	case has("%PDF-"):
 		return "the file is a PDF, whatever its name says", "export the list as CSV"
 	case has("\x1f\x8b"):
 		return "the file is compressed", "unpack it first"
 	case bytes.IndexByte(start, 0) >= 0:
-		return "the file has NUL bytes: it is UTF-16, or no text at all", asUTF8
+		return "the file has NUL bytes in it: it is UTF-16, or no text at all", asUTF8
 	case bytes.IndexByte(start, '\r') >= 0 && bytes.IndexByte(start, '\n') < 0 && len(bytes.TrimRight(start, "\r")) > bytes.IndexByte(start, '\r'):
 		return "its lines end as on a Macintosh of the 1990s (CR)", "save it with the line ends of Windows or Unix"
 	case len(bytes.TrimSpace(start)) == 0 && len(start) == lookahead:
@@ -176,7 +179,8 @@ func (t *table) columns(line int) bool {
 		case len(found) == 1:
 			t.at[name] = found[0]
 		case len(found) > 1:
-			wrong(t.header[found[0]], fmt.Sprintf("there are %d columns of this name", len(found)), "rename all but the one that holds "+name)
+			t.at[name] = found[0]
+			wrong(shortened(t.header[found[0]]), fmt.Sprintf("there are %d columns of this name", len(found)), "rename all but the one that holds "+name)
 		case slices.Contains(required, name) || t.o.Columns[name] != "":
 			missing = append(missing, name)
 		}
@@ -210,9 +214,12 @@ func (t *table) called(name string) string {
 
 // unread returns the headers that no column of ours is read from.
 func (t *table) unread() (rest []string) {
-	used := slices.Collect(maps.Values(t.at))
-	for i, h := range t.header {
-		if folded(h) != "" && !slices.Contains(used, i) {
+	used := map[string]bool{"": true}
+	for _, i := range t.at {
+		used[folded(t.header[i])] = true
+	}
+	for _, h := range t.header {
+		if !used[folded(h)] {
 			rest = append(rest, h)
 		}
 	}
@@ -238,10 +245,7 @@ func (t *table) wanted(missing, rest []string) string {
 		if called != name {
 			text = fmt.Sprintf("%s (for %s)", quoted(called), name)
 		}
-		if best := nearest(called, rest); best != "" {
-			text += fmt.Sprintf(" (did you mean %s?)", quoted(best))
-		}
-		return text
+		return text + didYouMean(called, rest)
 	})
 	return strings.Join(words, ", ")
 }

@@ -121,7 +121,7 @@ func (o Options) check(file string) (problems []*invoices.Problem) {
 		header := o.Columns[name]
 		switch {
 		case !slices.Contains(columns, name):
-			wrong(fmt.Sprintf("sources.columns names %s, which is no column", quoted(name)), "the columns are "+strings.Join(columns, ", ")+didYouMean(name, columns))
+			wrong(fmt.Sprintf("sources.columns names %s, which is no column%s", quoted(name), didYouMean(name, columns)), "the columns are "+strings.Join(columns, ", "))
 		case header == none && slices.Contains(required, name):
 			wrong(fmt.Sprintf("sources.columns says that there is no %s, but every invoice needs one", name), "say how the file calls it")
 		case header == none || header == "":

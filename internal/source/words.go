@@ -55,7 +55,7 @@ func folded(header string) string {
 // not known, or nothing when none is.
 func didYouMean(word string, known []string) string {
 	if best := nearest(word, known); best != "" {
-		return "; did you mean " + best + "?"
+		return " (did you mean " + shortened(best) + "?)"
 	}
 	return ""
 }
