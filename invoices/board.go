@@ -268,14 +268,21 @@ func untrusted(v *view) (Decision, bool) {
 	return Decision{}, false
 }
 
-// late: a step that is very late needs a person (R5).
+// late: a step that is very late needs a person (R5). It is not late for the
+// time in which it was on hold, or waited for a step that it requires.
 func late(v *view) (Decision, bool) {
 	step := v.climb()
 	if step.due == nil || v.p.MaxLateness == 0 {
 		return Decision{}, false
 	}
 	since := step.at
-	for _, t := range []time.Time{v.inv.Released, v.inv.Hold.Until, v.a.Hold.Until} {
+	waited := []time.Time{v.inv.Released, v.inv.Hold.Until, v.a.Hold.Until}
+	for _, name := range step.due.RequiresSent {
+		if o, ok := v.inv.outcome(name); ok {
+			waited = append(waited, o.At)
+		}
+	}
+	for _, t := range waited {
 		if t.After(since) && !t.After(v.now) {
 			since = t
 		}

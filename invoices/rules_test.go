@@ -142,6 +142,10 @@ func TestR05_LateIsNotLostVeryLateNeedsAPerson(t *testing.T) {
 			inv.Released = at("2026-05-24 09:00")
 			inv.Links[0].Expires = at("2026-06-20 00:00")
 		}, act: Remind, steps: "INV-1 firm"},
+		{says: "a step that waited for another is not late for that", at: "2026-05-25 08:00", change: func(_ *Account, inv *Invoice) {
+			inv.Steps = append(inv.Steps, Outcome{Episode: 1, Step: "firm", Result: Sent, Gen: 1, At: at("2026-05-20 08:00")})
+			inv.Links[0].Expires = at("2026-06-20 00:00")
+		}, act: Remind, steps: "INV-1 final"},
 	})
 }
 

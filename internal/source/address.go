@@ -97,7 +97,7 @@ func asciiDomain(name string) (domain, what string) {
 	if name == "" {
 		return "", "nothing is behind the @"
 	}
-	if len(name) > 4*longestDomain || strings.ContainsAny(name, "[]() \t") {
+	if len(name) > 4*longestDomain || strings.ContainsAny(name, "[]() \t\ufffd") {
 		return "", noDomain
 	}
 	domain, err := idna.Lookup.ToASCII(name)

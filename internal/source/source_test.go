@@ -55,15 +55,15 @@ func TestRightFiles(t *testing.T) {
 			}
 			var b strings.Builder
 			for _, r := range rows {
-				b.WriteString(told1(r))
+				b.WriteString(written(r))
 			}
 			golden(t, path, b.String()+notes)
 		})
 	}
 }
 
-// told1 writes a row out.
-func told1(r invoices.Row) string {
+// written writes a row out.
+func written(r invoices.Row) string {
 	d := r.Customer
 	return fmt.Sprintf("line %d: %q status %q total %s paid %d credited %d issued %q due %q description %q\n  of %q %q email %q cc %q language %q country %q zone %q policy %q\n",
 		r.Line, r.Number, r.Status, r.Total, r.Paid, r.Credited, r.IssuedOn, r.DueOn, r.Description,

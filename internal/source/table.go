@@ -26,12 +26,12 @@ type table struct {
 	ended   bool // the caller wants no more
 	bound   *bounded
 	csv     *csv.Reader
-	before  int            // lines in front of what csv reads
-	last    int            // where the last record began
-	garbled int            // cells that are not UTF-8
-	header  []string       // as the file writes it
-	at      map[string]int // where each column is, by our name
-	zones   map[string]bool
+	before  int             // lines in front of what csv reads
+	last    int             // where the last record began
+	garbled int             // cells that are not UTF-8
+	header  []string        // as the file writes it
+	at      map[string]int  // where each column is, by our name
+	zones   map[string]bool // those there are, of those asked for
 
 	numbers *index[int32] // the line of each invoice
 	debtors *index[told]  // what each customer's first line said
@@ -152,7 +152,7 @@ func (t *table) broken(err error) bool {
 		return t.tell(t.problem(line, "", fmt.Sprintf(`there is a quote (") in the middle of a cell, at byte %d of line %d`, e.Column, e.Line+t.before),
 			`put the whole cell in quotes, and write the quote inside twice ("")`))
 	case errors.Is(err, csv.ErrQuote) && e.Line != e.StartLine:
-		return t.tell(t.problem(line, "", fmt.Sprintf(`a quote (") is opened in this line, and it ends in the middle of line %d or not at all`, e.Line+t.before),
+		return t.tell(t.problem(line, "", fmt.Sprintf(`a quote (") is opened in this line and not closed where it should be, up to line %d`, e.Line+t.before),
 			`close it, or write a quote that belongs to the text twice ("")`))
 	case errors.Is(err, csv.ErrQuote):
 		return t.tell(t.problem(line, "", fmt.Sprintf(`a cell in quotes goes on behind its second quote ("), at byte %d`, e.Column),
