@@ -44,7 +44,7 @@ policies:
   standard:
     currencies: [EUR]
     min_amount: {EUR: "5.00"}
-    link: {expires_after: P21D, lead: 1 day, on_expiry: mail, max_renewals: 2, min_life: 3 days, poll: 2 days}
+    link: {expires_after: P21D, lead: 1 day, on_expiry: mail, max_renewals: 2, min_life: 3 days, poll: 3 days}
     steps:
       - {name: request,  when: on issue date,     template: request, group: invoice}
       - {name: upcoming, when: 3 days before due, template: upcoming}

@@ -173,6 +173,7 @@ func (c *csvSource) Loads(context.Context) ([]invoices.Load, error) {
 	o := source.Options{
 		Full: c.s.Full, Columns: c.s.Columns, Delimiter: c.s.Delimiter, Decimal: c.s.Decimal, Dates: c.s.Dates,
 		Languages: c.w.cfg.Mail.Languages,
+		Note:      func(text string) { c.w.log.Info("source", zap.String("name", c.s.Name), zap.String("note", text)) },
 	}
 	for name := range c.w.cfg.Policies.ByName {
 		o.Policies = append(o.Policies, name)
