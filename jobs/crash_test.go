@@ -62,17 +62,19 @@ func TestR02_CrashTable(t *testing.T) {
 			for _, m := range []mode{dies, unheard, persisted} {
 				doubts := map[string]int{}
 				for fuse := 1; fuse <= calm.crossed; fuse += every(db.every) {
-					w := newWorld(t, db, "2026-03-02 07:00")
-					w.fuse, w.mode = fuse, m
-					w.play()
-					if w.at == "" {
-						continue // this boundary does not fail in this way
-					}
-					if w.doubt(t) {
-						doubts[w.at]++
-					} else if got := keys(w.mails()); got != keys(want) {
-						t.Errorf("%s %s (%d): no doubt, but other mails than without a crash:\n%s", m, w.at, fuse, w.mails())
-					}
+					t.Run(fmt.Sprintf("%s-%d", m, fuse), func(t *testing.T) { // its database goes with it
+						w := newWorld(t, db, "2026-03-02 07:00")
+						w.fuse, w.mode = fuse, m
+						w.play()
+						if w.at == "" {
+							return // this boundary does not fail in this way
+						}
+						if w.doubt(t) {
+							doubts[w.at]++
+						} else if got := keys(w.mails()); got != keys(want) {
+							t.Errorf("%s %s (%d): no doubt, but other mails than without a crash:\n%s", m, w.at, fuse, w.mails())
+						}
+					})
 				}
 				t.Logf("%s: left for a person, by boundary: %v", m, doubts)
 				for at := range maps.Keys(doubts) {
