@@ -1,0 +1,260 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"dunning/internal/calendar"
+	"dunning/internal/civil"
+	"dunning/internal/schedule"
+	"dunning/invoices"
+)
+
+// sending reads the manners that all policies share.
+func (c *Config) sending(n node) invoices.Policy {
+	m := n.settings("window", "days", "holidays", "start_from", "min_gap", "max_per_week", "max_per_run", "max_lateness", "on_uncertain")
+	c.Sending.MaxPerRun = m["max_per_run"].integer(1, 1_000_000, 5000)
+	p := invoices.Policy{
+		Zone:         c.Zone,
+		Window:       m["window"].window(invoices.Window{From: 8 * 60, To: 17 * 60}),
+		Calendar:     workingDays(m["days"], m["holidays"]),
+		StartFrom:    m["start_from"].date(),
+		MinGap:       m["min_gap"].days(0, 14, 3),
+		MaxPerWeek:   m["max_per_week"].integer(1, 50, 2),
+		MaxLateness:  m["max_lateness"].days(1, 3660, 14),
+		OnUncertain:  invoices.OnUncertain(m["on_uncertain"].word("hold", "hold", "resend")),
+		MaxSourceAge: map[string]time.Duration{},
+		Key: invoices.Keys{
+			Own:    fingerprint(c.CostPlus.Mode, c.CostPlus.APIKey.value),
+			Former: c.CostPlus.FormerKeys, Abandoned: c.CostPlus.Abandoned,
+		},
+	}
+	for _, s := range c.Sources {
+		if s.MaxAge > 0 {
+			p.MaxSourceAge[s.Name] = s.MaxAge
+		}
+	}
+	return p
+}
+
+// workingDays reads the days on which letters may leave.
+func workingDays(days, holidays node) *calendar.Calendar {
+	o := calendar.Options{Workdays: days.weekdays()}
+	m := holidays.settings("calendar", "add", "remove")
+	names := append(calendar.Countries(), "none")
+	switch country := m["calendar"]; {
+	case country.scalar().text == "uk":
+		country.wrong("there is no calendar uk; did you mean \"gb\"?")
+	default:
+		if o.Country = country.word("none", names...); o.Country == "none" {
+			o.Country = ""
+		}
+	}
+	national, err := calendar.New(calendar.Options{Country: o.Country})
+	if err != nil {
+		m["calendar"].wrong("%v", err)
+		return nil
+	}
+	for _, d := range m["add"].dates() {
+		o.Add = append(o.Add, d.date)
+	}
+	for _, d := range m["remove"].dates() {
+		if slices.Contains(o.Add, d.date) {
+			d.wrong("%v is both added and removed; remove one of them", d.date)
+		} else if _, holiday := national.Holiday(d.date); !holiday {
+			d.wrong("%v is no holiday of the calendar %s, so it cannot be removed; leave it out", d.date, m["calendar"].r.effective[m["calendar"].path])
+		}
+		o.Remove = append(o.Remove, d.date)
+	}
+	cal, err := calendar.New(o)
+	if err != nil && len(holidays.r.problems) == 0 { // else it was told already
+		holidays.wrong("%v", err)
+	}
+	return cal
+}
+
+// weekdays reads days of the week; none given is Monday to Friday.
+func (n node) weekdays() []time.Weekday {
+	given := []time.Weekday{1, 2, 3, 4, 5}
+	if n.there() {
+		given = nil
+		before := len(n.r.problems)
+		for _, w := range n.dayNames() {
+			given = append(given, time.Weekday(slices.Index(weekdays, w)))
+		}
+		if len(given) == 0 && len(n.r.problems) == before {
+			n.wrong("no letter could ever leave without a day; write them like [mon, tue, wed, thu, fri]")
+		}
+	}
+	slices.Sort(given)
+	n.is(fmt.Sprint(given))
+	return given
+}
+
+// dayNames reads the names of days. What people write instead gets an answer.
+func (n node) dayNames() []string {
+	var names []string
+	for _, e := range n.list("[mon, tue, wed, thu, fri]") {
+		s := e.scalar()
+		switch short := strings.ToLower(s.text[:min(3, len(s.text))]); {
+		case !s.ok:
+		case slices.Contains(names, s.text):
+			s.refuse("is there twice; remove one of them")
+		case slices.Contains(weekdays, s.text):
+			names = append(names, s.text)
+		case strings.ContainsRune(s.text, '-') && s.text == s.written:
+			s.refuse("is not a day; write every day, like [mon, tue, wed, thu, fri]")
+		case slices.Contains(weekdays, short) && s.text == s.written:
+			s.refuse("is not known here; did you mean %q?", short)
+		default:
+			s.refuse("is not a day; write mon, tue, wed, thu, fri, sat or sun%s", didYouMean(s, weekdays))
+		}
+	}
+	return names
+}
+
+var (
+	turnedDate  = regexp.MustCompile(`^([0-9]{1,2})[-/. ]([0-9]{1,2})[-/. ]([0-9]{4})$`)
+	slashedDate = regexp.MustCompile(`^([0-9]{4})[/. ]([0-9]{1,2})[/. ]([0-9]{1,2})$`)
+)
+
+// date reads a date as 2026-03-16. An absent one is no date.
+func (n node) date() civil.Date {
+	s := n.scalar()
+	n.is(s.text)
+	if !s.ok {
+		return civil.Date{}
+	}
+	d, err := civil.Parse(s.text)
+	switch {
+	case err == nil:
+	case turnedDate.MatchString(s.text) && s.text == s.written:
+		s.refuse("can be read with day and month either way round; write the year first, then month and day, like 2026-03-16")
+	case slashedDate.MatchString(s.text) && s.text == s.written:
+		m := slashedDate.FindStringSubmatch(s.text)
+		s.refuse("must be written with - and two digits each: %s-%02s-%02s", m[1], m[2], m[3])
+	default:
+		s.reject(err, "2026-03-16")
+	}
+	return d
+}
+
+// A dated node is an element of a list of dates.
+type dated struct {
+	node
+	date civil.Date
+}
+
+// dates reads a list of dates, each once.
+func (n node) dates() []dated {
+	var list []dated
+	for _, e := range n.list("[2026-12-24]") {
+		d := e.date()
+		switch {
+		case d.IsZero():
+		case slices.ContainsFunc(list, func(other dated) bool { return other.date == d }):
+			e.wrong("%v is there twice; remove one of them", d)
+		default:
+			list = append(list, dated{e, d})
+		}
+	}
+	return list
+}
+
+var windowForm = regexp.MustCompile(`^([0-9]{1,2}):([0-9]{2}) ?(?:-|–|to) ?([0-9]{1,2}):([0-9]{2})$`)
+
+// window reads the hours in which letters may leave.
+func (n node) window(otherwise invoices.Window) invoices.Window {
+	v := otherwise
+	if s := n.scalar(); s.ok {
+		m := windowForm.FindStringSubmatch(s.text)
+		if m == nil {
+			s.refuse(`is not a part of the day; write it like "08:00-17:00"`)
+			return otherwise
+		}
+		from, fromOK := minutes(m[1], m[2])
+		to, toOK := minutes(m[3], m[4])
+		switch {
+		case !fromOK || !toOK:
+			s.refuse(`has a time that no clock shows; write it like "08:00-17:00", or "00:00-24:00" for all day`)
+		case to == from:
+			s.refuse(`is empty, it ends when it begins; write "00:00-24:00" for all day`)
+		case to < from:
+			s.refuse(`ends before it begins; a window lies within one day, like "08:00-17:00"`)
+		default:
+			v = invoices.Window{From: from, To: to}
+		}
+	}
+	n.is(fmt.Sprint(v.From, "-", v.To, " minutes"))
+	return v
+}
+
+// minutes reads a time of day as minutes from midnight. 24:00 is the end of the
+// day.
+func minutes(hour, minute string) (int, bool) {
+	h, _ := strconv.Atoi(hour) // two digits each
+	m, _ := strconv.Atoi(minute)
+	return h*60 + m, m < 60 && h*60+m <= 24*60
+}
+
+// jobs reads when cron wakes what. A job that sends must be woken now and then
+// while letters may leave, or it never sends any.
+func (c *Config) jobs(n node, manners invoices.Policy) {
+	c.Jobs = map[string]*schedule.Schedule{}
+	var names []string
+	for _, j := range jobs {
+		names = append(names, j.name)
+	}
+	m := n.settings(names...)
+	for _, j := range jobs {
+		at := m[j.name]
+		spec := j.cron
+		s := at.scalar()
+		if at.there() {
+			spec = s.text
+		}
+		at.is(spec)
+		if at.there() && !s.ok || spec == "" || spec == "off" {
+			continue
+		}
+		line, err := schedule.Parse(spec, c.Zone)
+		if err != nil {
+			s.reject(err, "30 8 * * mon-fri")
+			continue
+		}
+		sends := j.name == "email-links" || j.name == "send-reminders"
+		if sends && manners.Calendar != nil && !meets(line, manners, c.Zone) {
+			at.wrong("%q never runs while letters may leave (%s, on sending.days without holidays); change it, or sending.window",
+				line, clock(manners.Window))
+			continue
+		}
+		c.Jobs[j.name] = line
+	}
+}
+
+// meets reports whether a schedule runs inside the sending window, within some
+// hundreds of runs or four years.
+func meets(line *schedule.Schedule, p invoices.Policy, zone *time.Location) bool {
+	t := time.Date(2026, time.January, 1, 0, 0, 0, 0, zone)
+	end := t.AddDate(4, 0, 0)
+	for range 5000 {
+		t = line.Next(t)
+		if t.IsZero() || t.After(end) {
+			return false
+		}
+		minute := t.Hour()*60 + t.Minute()
+		if p.Calendar.Working(civil.Of(t)) && minute >= p.Window.From && minute < p.Window.To {
+			return true
+		}
+	}
+	return true // it runs so often that it must
+}
+
+// clock writes a window as people do.
+func clock(w invoices.Window) string {
+	return fmt.Sprintf("%02d:%02d-%02d:%02d", w.From/60, w.From%60, w.To/60, w.To%60)
+}
