@@ -29,6 +29,8 @@ type Account struct {
 	Policy     string         // the policy asked for by name; empty: by rule
 	Suppressed string         // an address the receiving side said does not exist (R19)
 	Hold       Hold
+	Stopped    string    // why no letter leaves at all, of anybody; empty: letters may leave
+	Claims     int       // times in a row it was claimed and neither given back nor brought forward
 	Invoices   []Invoice // those that are owed, and those with a link not yet final
 	Letters    []Letter  // unsettled ones, and those recent enough for pacing; without Raw
 
@@ -51,6 +53,7 @@ type Invoice struct {
 	Source   string    // the configured source that tells of it
 	Known    time.Time // when that source was last read in full and found well
 	Vanished bool      // the last full load did not mention it any more
+	Doubt    string    // why the last load of that source is not believed; empty: it is (R8)
 
 	Episode  int       // counts the times it became collectible, from 1
 	Moved    time.Time // when its due date was moved into the future, if that began the episode (R23)

@@ -17,8 +17,10 @@ func Apply(a Account, changes ...any) Account {
 	for _, c := range changes {
 		switch c := c.(type) {
 		case LinkWanted:
+			a.Claims = 0
 			a.linkWanted(c)
 		case LetterStarted:
+			a.Claims = 0
 			a.letterStarted(c)
 		case LinkSeen:
 			a.linkSeen(c)

@@ -37,6 +37,7 @@ var board = [...]struct {
 	says string
 	fits func(*view) (Decision, bool)
 }{
+	{"handling it breaks the worker", broken},
 	{"a link was not looked at for a while", unseen},
 	{"nothing is owed", settled},
 	{"it is not to be collected", ineligible},
@@ -51,6 +52,7 @@ var board = [...]struct {
 	{"a step is near and there is no link for it", unlinked},
 	{"no step is due", early},
 	{"a step is due, but now is no polite time", impolite},
+	{"a step is due, but all letters are stopped", stopped},
 	{"a step is due", due},
 }
 
@@ -115,6 +117,15 @@ func (v *view) nextLook() time.Time {
 		}
 	}
 	return first
+}
+
+// broken: an account that broke the worker again and again is left alone, so
+// that the others are served.
+func broken(v *view) (Decision, bool) {
+	if v.a.Claims < MaxClaims {
+		return Decision{}, false
+	}
+	return Decision{Code: CodeBroken, Person: true, Why: fmt.Sprintf("handling this customer broke off %d times in a row; see the log", v.a.Claims)}, true
 }
 
 // unseen: any link of any generation that is not final is looked at, also when
@@ -212,6 +223,9 @@ func unreachable(v *view) (Decision, bool) {
 
 // untold: no dunning on old data (R8).
 func untold(v *view) (Decision, bool) {
+	if v.inv.Doubt != "" {
+		return Decision{Code: CodeStaleSource, Person: true, Why: "the source " + v.inv.Source + " is not believed: " + v.inv.Doubt}, true
+	}
 	if v.inv.Vanished {
 		return Decision{Code: CodeVanished, Person: true, Why: "the last full load of " + v.inv.Source + " does not mention it"}, true
 	}
@@ -436,6 +450,14 @@ func impolite(v *view) (Decision, bool) {
 		return Decision{}, false
 	}
 	return Decision{Code: CodePolite, At: at, Why: "a letter is due and waits for a polite time"}, true
+}
+
+// stopped: a person, or an alarm, keeps every letter from leaving.
+func stopped(v *view) (Decision, bool) {
+	if v.a.Stopped == "" {
+		return Decision{}, false
+	}
+	return Decision{Code: CodeStopped, Person: true, Why: "all letters are stopped: " + v.a.Stopped}, true
 }
 
 // due: everything is as it must be. [Policy.Next] verifies the link once more

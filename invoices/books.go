@@ -79,7 +79,7 @@ func (c Code) class() Class {
 	switch c {
 	case CodePaid, CodePaidByLink, CodeStatus, CodeBeforeStart, CodeCurrency, CodeMinimum:
 		return ClassSkipped
-	case CodeNoRecipient, CodeSuppressed, CodeNoPolicy, CodeNoDueDate, CodeBlockedByOrder, CodeMissing, CodeMismatch, CodeOtherKey, CodeRenewals, CodeLeft:
+	case CodeBroken, CodeNoRecipient, CodeSuppressed, CodeNoPolicy, CodeNoDueDate, CodeBlockedByOrder, CodeMissing, CodeMismatch, CodeOtherKey, CodeRenewals, CodeLeft:
 		return ClassBlocked
 	case CodeUncertain:
 		return ClassUncertain

@@ -107,6 +107,9 @@ const (
 	CodeLinkDying      Code = "link_unavailable" // too short a life to be mailed, too live to be replaced (R10, R11)
 	CodeResting        Code = "resting"          // an act failed and is tried again later
 	CodeBlockedByOrder Code = "refused"          // an act failed for good until data or configuration change
+	CodeStopped        Code = "stopped"          // a person, or an alarm, stopped all letters
+	CodeBroken         Code = "broken"           // handling the account broke off again and again
+	CodeApproval       Code = "needs_approval"   // the run planned far more letters than usual (R7)
 	CodePolite         Code = "pacing"           // outside the window, or too soon after the last letter (R15, R17)
 	CodeNoPolicy       Code = "no_policy"
 	CodeStep           Code = "step_due"

@@ -2,6 +2,7 @@ package invoices
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -30,6 +31,30 @@ func (p *Policy) Forecast(a Account, from, until time.Time) ([]Forecast, Decisio
 		}
 		if d.Act != Check {
 			told = append(told, Forecast{At: now, Decision: d})
+		}
+		a = p.imagine(a, d, now)
+	}
+}
+
+// Would returns the letters that a run which may do some acts would send for an
+// account at an instant, if all went well, each given by its items.
+func (p *Policy) Would(a Account, now time.Time, may []Act) [][]Item {
+	var letters [][]Item
+	a = a.clone()
+	for {
+		d := p.Next(a, now)
+		if d.Act == Idle || d.Act != Doubt && d.Act != Withdraw && !slices.Contains(may, d.Act) {
+			return letters
+		}
+		switch {
+		case d.Act == Again:
+			for _, l := range a.Letters {
+				if l.ID == d.Letter {
+					letters = append(letters, l.Items)
+				}
+			}
+		case d.Act.Sends():
+			letters = append(letters, d.Items)
 		}
 		a = p.imagine(a, d, now)
 	}

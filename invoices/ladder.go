@@ -44,22 +44,35 @@ func (v *view) climb() ladder {
 			if l.soon == nil || at.Before(l.next) {
 				l.soon, l.next = s, at
 			}
-		case !v.inv.Moved.IsZero() && at.Before(v.inv.Moved): // skipped(due_date_moved)
+		case v.passedOver(s, at) != "":
 		case v.allowed(s):
 			l.due, l.rung, l.at = s, i, at
 		}
 	}
 	for i := 0; i < l.rung; i++ {
 		if _, done := v.inv.outcome(steps[i].Name); !done {
-			why := "superseded by " + l.due.Name
-			if !v.inv.Moved.IsZero() && v.start(days[i]).Before(v.inv.Moved) {
-				why = "due_date_moved"
+			why := v.passedOver(&steps[i], v.start(days[i]))
+			if why == "" {
+				why = "superseded by " + l.due.Name
 			}
 			l.skips = append(l.skips, Skip{Invoice: v.inv.Number, Episode: v.inv.Episode, Step: steps[i].Name, Why: why})
 		}
 	}
 	v.ladder = l
 	return l
+}
+
+// passedOver returns why a step whose time has come is never sent, or nothing:
+// its time came before the due date was moved into the future (R23), or before
+// the step was added to the policy (R6).
+func (v *view) passedOver(s *Step, at time.Time) string {
+	switch {
+	case !v.inv.Moved.IsZero() && at.Before(v.inv.Moved):
+		return "due_date_moved"
+	case at.Before(s.Since):
+		return "added_late"
+	}
+	return ""
 }
 
 // allowed reports whether every step that s requires was really sent (R4).

@@ -132,7 +132,7 @@ func (p *Policy) repeat(a *Account, l Letter, now time.Time) Decision {
 		case link == nil || link.Gen != it.Gen:
 			return withdraw("the payment link it carries no longer works")
 		}
-		for _, line := range []func(*view) (Decision, bool){unseen, ineligible, held, unreachable, untold, pending, (*view).unverified} {
+		for _, line := range []func(*view) (Decision, bool){unseen, ineligible, held, unreachable, untold, pending, stopped, (*view).unverified} {
 			if d, ok := line(v); ok {
 				return v.rested(d)
 			}

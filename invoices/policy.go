@@ -46,6 +46,7 @@ type Step struct {
 	Life         *period.Period // of a link made for it; nil: the policy's
 	RequiresSent []string       // steps that must really have been sent before (R4)
 	CC           []string
+	Since        time.Time // when it was added to the policy; zero: at the beginning (R6)
 }
 
 // When says on which day a step is due: so many days after an anchor.

@@ -45,6 +45,7 @@ type Load struct {
 	File   string // what was read, for the books
 	Digest string // of what was read; the same digest again only proves freshness
 	At     time.Time
+	AsOf   time.Time             // how old what was read is, such as when the file was written; zero: At
 	Full   bool                  // the load lists every open invoice: what it leaves out has vanished
 	Rows   iter.Seq2[Row, error] // an error is a *Problem, and more may follow it
 }
@@ -95,6 +96,36 @@ func (ps Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// A Suspicion is a load that is well formed and yet looks wrong as a whole: far
+// fewer rows than the last one, or far more (R8). Nothing of it was taken in.
+type Suspicion struct {
+	Source string
+	ID     string // names the load for a person who says that it is right
+	What   string
+}
+
+func (s *Suspicion) Error() string {
+	return s.What + "; nothing of it was taken in; if it is right: dunning approve " + s.ID
+}
+
+// fewRows is by how many rows two loads may always differ: a small business
+// may well double its unpaid invoices in a morning.
+const fewRows = 10
+
+// Doubtful returns what looks wrong when a full load has so many rows and the
+// one before had so many; empty: nothing (R8).
+func Doubtful(before, rows int) string {
+	switch {
+	case before == 0 || max(before-rows, rows-before) < fewRows:
+		return ""
+	case rows*2 < before:
+		return fmt.Sprintf("it has %d rows, the load before had %d: less than half", rows, before)
+	case rows >= before*2:
+		return fmt.Sprintf("it has %d rows, the load before had %d: twice as many or more", rows, before)
+	}
+	return ""
+}
+
 // Change is what a new row did to an invoice.
 type Change string
 
@@ -132,7 +163,7 @@ func Revise(old *Invoice, row Row, now time.Time, today civil.Date) (Invoice, Ch
 	}
 	next.Episode, next.Moved, next.Released = old.Episode, old.Moved, old.Released
 	next.Hold, next.Links, next.Steps = old.Hold, old.Links, old.Steps
-	next.Source, next.Known = old.Source, old.Known
+	next.Source, next.Known, next.Doubt = old.Source, old.Known, old.Doubt
 	if same(old, &next) {
 		next.Rest = old.Rest
 		return next, Unchanged

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -29,9 +30,14 @@ type Worker struct {
 	Grace     time.Duration // how long acts under way may go on after a stop was asked for; 0: 30 seconds
 	Persist   time.Duration // how long a fact that could not be stored is tried again; 0: 20 seconds
 	Hands     int           // accounts handled at a time; 0: one
-	MaxPerRun int           // letters one run may send; 0: no limit
+	MaxPerRun int           // letters one run may send unless a person approves of more; 0: no limit
 
-	Seen func(account string, fact invoices.Fact) // called for every fact, from several goroutines; may be nil
+	Plans        Plans  // for the storm breaker (R7)
+	Alarms       Alarms // what people must hear of
+	ApproveAbove int    // letters in a run that never need approval; 0: fifty
+
+	Seen  func(account string, fact invoices.Fact)         // called for every fact, from several goroutines; may be nil
+	Broke func(account string, panicked any, stack []byte) // called when handling an account panicked; may be nil
 }
 
 // An Order says what a run is to do.
@@ -55,12 +61,16 @@ func (w *Worker) Chase(ctx context.Context, o Order) (Tally, error) {
 	hard, cancel := w.grace(ctx)
 	defer cancel()
 	r := &run{w: w, order: o, tally: newTally(), hard: hard}
+	var err error
+	if r.budget, err = r.plan(ctx); err != nil {
+		return r.books(), fmt.Errorf("look ahead: %w", err)
+	}
 	hands, ctx := errgroup.WithContext(ctx)
 	for range max(1, w.Hands) {
 		hands.Go(func() error { return r.hand(ctx) })
 	}
-	err := hands.Wait()
-	return r.books(), errors.Join(err, r.halted())
+	err = hands.Wait()
+	return r.books(), errors.Join(err, r.halted(), r.alert())
 }
 
 // grace returns a context that outlives ctx by the grace period: acts that
@@ -94,7 +104,7 @@ func (r *run) hand(ctx context.Context) error {
 		}
 		r.give(n - len(accounts))
 		for _, a := range accounts {
-			if err := r.settle(ctx, a); err != nil {
+			if err := r.guarded(ctx, a); err != nil {
 				return fmt.Errorf("account %s: %w", a.ID, err)
 			}
 		}
@@ -116,11 +126,28 @@ func (r *run) query(n int) invoices.Query {
 	}
 }
 
+// guarded settles an account so that a fault of ours breaks nobody else's turn:
+// the account is not given back, and one that breaks every claim is left alone
+// after [invoices.MaxClaims] of them (R19).
+func (r *run) guarded(ctx context.Context, a invoices.Account) (err error) {
+	var owed []invoices.Owed
+	defer func() {
+		if v := recover(); v != nil {
+			r.broke(a.ID, v, debug.Stack())
+			for range owed {
+				r.tally.stands(invoices.ClassBlocked, invoices.CodeBroken)
+			}
+			err = nil
+		}
+	}()
+	owed = r.owed(&a)
+	return r.settle(ctx, a, owed)
+}
+
 // settle does what the policy says, one act at a time, until it says wait or
 // says what this run may not do, and gives the account back.
-func (r *run) settle(ctx context.Context, a invoices.Account) error {
+func (r *run) settle(ctx context.Context, a invoices.Account, owed []invoices.Owed) error {
 	w := r.w
-	owed := r.owed(&a)
 	acts := 8
 	for i := range a.Invoices {
 		acts += 6 + 3*len(a.Invoices[i].Links)
@@ -134,6 +161,8 @@ func (r *run) settle(ctx context.Context, a invoices.Account) error {
 		switch {
 		case errors.Is(err, errClosed): // nothing was done and nobody is to blame
 			return r.release(a, d, owed)
+		case errors.Is(err, errUnapproved):
+			return r.unapproved(a, owed)
 		case errors.Is(err, invoices.ErrStale): // decide anew, on what is true now
 			r.tally.due(-len(owed))
 			return r.release(a, invoices.Decision{At: w.Now(), Why: "changed meanwhile"}, nil)

@@ -35,7 +35,7 @@ func (r *run) check(a invoices.Account, d invoices.Decision) (invoices.Account, 
 func (r *run) linkFailed(a invoices.Account, d invoices.Decision, err error, before ...invoices.Fact) (invoices.Account, error) {
 	switch invoices.KindOf(err) {
 	case invoices.Halt:
-		stopped := r.stop(err)
+		stopped := r.stop(invoices.AlarmKey, err)
 		if len(before) > 0 {
 			if _, err := r.end(a, before...); err != nil {
 				return a, err

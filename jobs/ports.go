@@ -53,3 +53,13 @@ type Post interface {
 type Texts interface {
 	Write(d invoices.Draft) (invoices.Text, error)
 }
+
+// Alarms keeps what people must hear of about the installation as a whole.
+type Alarms interface {
+	// Raise notes an alarm, unless one of its kind and key is open, and reports
+	// whether it is new.
+	Raise(ctx context.Context, a invoices.Alarm) (bool, error)
+	// Quiet closes the alarms of a kind, or the one of a kind and key, and
+	// returns how many.
+	Quiet(ctx context.Context, kind invoices.AlarmKind, key, by, note string, now time.Time) (int, error)
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"dunning/invoices"
@@ -23,6 +24,8 @@ type Runs interface {
 type Roster struct {
 	Worker *Worker
 	Runs   Runs
+	Guard  *Guard
+	Pulse  Pulse
 	Load   func(ctx context.Context) (Tally, error) // the import job
 	Ran    func(Run)                                // called after every run; may be nil
 }
@@ -46,20 +49,14 @@ func (r *Roster) Run(ctx context.Context, o Order, scheduledAt time.Time) (Tally
 	if err != nil {
 		return newTally().Tally, fmt.Errorf("%s: %w", run.Job, err)
 	}
-	if o.Job.Name == Import {
-		run.Tally, run.Err = r.Load(ctx)
-	} else {
-		run.Tally, run.Err = r.Worker.Chase(ctx, o)
-	}
+	run.Tally, run.Err = r.do(ctx, o)
 	run.Ended = now()
 	if run.Err == nil {
 		run.Err = run.Tally.Balance()
 	}
 	store, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	if err := r.Runs.Ended(store, id, run.Ended, run.Tally.Counts(), run.Err); err != nil {
-		run.Err = errors.Join(run.Err, err)
-	}
+	run.Err = errors.Join(run.Err, r.Runs.Ended(store, id, run.Ended, run.Tally.Counts(), run.Err), r.after(store, o.Job, run.Err))
 	if r.Ran != nil {
 		r.Ran(run)
 	}
@@ -69,9 +66,36 @@ func (r *Roster) Run(ctx context.Context, o Order, scheduledAt time.Time) (Tally
 	return run.Tally, nil
 }
 
+// do carries a run out, unless this machine or the database cannot be believed.
+func (r *Roster) do(ctx context.Context, o Order) (Tally, error) {
+	if o.Job.Name == Import {
+		return r.Load(ctx)
+	}
+	if err := r.Guard.Before(ctx); err != nil {
+		return newTally().Tally, err
+	}
+	return r.Worker.Chase(ctx, o)
+}
+
+// after looks back on a run.
+func (r *Roster) after(ctx context.Context, j Job, failed error) error {
+	if j.Name != Import && (j.sends(invoices.Email) || j.sends(invoices.Remind)) {
+		if err := listen(ctx, r.Pulse, r.Worker.Alarms, r.Worker.Now()); err != nil {
+			return err
+		}
+	}
+	if failed != nil { // the database may be another than we think
+		return nil
+	}
+	return r.Guard.After(ctx)
+}
+
 // A Library takes in what sources tell.
 type Library interface {
 	Import(ctx context.Context, load invoices.Load, dryRun bool) (invoices.Report, error)
+	// Doubt notes why the last reading of a source is not believed; empty: it
+	// is (R8).
+	Doubt(ctx context.Context, source, why string) error
 }
 
 // A Source tells of unpaid invoices.
@@ -83,31 +107,64 @@ type Source interface {
 }
 
 // LoadAll reads every source into the library. One source that fails does not
-// keep the others from being read (R19); its invoices go stale and are held in
-// time (R8).
+// keep the others from being read (R19); nothing is sent for its invoices until
+// it is read well (R8).
 func LoadAll(ctx context.Context, sources []Source, lib Library, reported func(invoices.Report)) (Tally, error) {
 	t := newTally()
 	var errs []error
 	for _, s := range sources {
-		loads, err := s.Loads(ctx)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("source %s: %w", s.Name(), err))
-			continue
+		wrong, err := t.load(ctx, s, lib, reported)
+		if err == nil { // else the database failed: that says nothing about the source
+			err = lib.Doubt(ctx, s.Name(), plain(wrong))
 		}
-		for _, load := range loads {
-			report, err := lib.Import(ctx, load, false)
-			if err != nil { // a later file may build on this one
-				errs = append(errs, fmt.Errorf("source %s: %s: %w", s.Name(), load.File, err))
-				break
-			}
-			t.Facts["rows"] += report.Rows
-			t.Facts["rows added"] += report.Added
-			t.Facts["rows changed"] += report.Changed
-			t.Facts["rows vanished"] += len(report.Vanished)
-			if reported != nil {
-				reported(report)
-			}
+		if err := errors.Join(wrong, err); err != nil {
+			errs = append(errs, fmt.Errorf("source %s: %w", s.Name(), err))
 		}
 	}
 	return t.Tally, errors.Join(errs...)
+}
+
+// load reads one source. It returns what is wrong with what was read apart from
+// what is wrong with storing it.
+func (t *tally) load(ctx context.Context, s Source, lib Library, reported func(invoices.Report)) (wrong, err error) {
+	loads, err := s.Loads(ctx)
+	if err != nil {
+		return err, nil
+	}
+	for _, load := range loads {
+		report, err := lib.Import(ctx, load, false)
+		if err != nil { // a later file may build on this one
+			if err = fmt.Errorf("%s: %w", load.File, err); told(err) {
+				return err, nil
+			}
+			return nil, err
+		}
+		t.Facts["rows"] += report.Rows
+		t.Facts["rows added"] += report.Added
+		t.Facts["rows changed"] += report.Changed
+		t.Facts["rows vanished"] += len(report.Vanished)
+		if reported != nil {
+			reported(report)
+		}
+	}
+	return nil, nil
+}
+
+// told reports whether an error is about what was read.
+func told(err error) bool {
+	_, rows := errors.AsType[invoices.Problems](err)
+	_, load := errors.AsType[*invoices.Suspicion](err)
+	return rows || load
+}
+
+// plain returns the first line of what is wrong, for people.
+func plain(wrong error) string {
+	if wrong == nil {
+		return ""
+	}
+	first, rest, more := strings.Cut(wrong.Error(), "\n")
+	if more {
+		first += fmt.Sprintf(" (and %d more)", strings.Count(rest, "\n")+1)
+	}
+	return first
 }

@@ -16,11 +16,16 @@ import (
 // used at all; the account stays due.
 var errClosed = errors.New("the other side cannot be used now")
 
+// errUnapproved says that a letter was not begun because a person has to approve
+// of so many first.
+var errUnapproved = errors.New("the letter waits for approval")
+
 // Limits of a run's patience with the other side as a whole.
 const (
 	maxUnknown = 3 // 404s in a row after which the key, not the links, is wrong
 	maxDown    = 3 // failures in a row after which the provider is down
 	maxBounced = 3 // letters refused at the dot in a row after which it is our letters
+	maxNobody  = 5 // mailboxes that do not exist in a row after which it is our mail server
 )
 
 // A run is one pass of one job. It remembers only what concerns the other side
@@ -30,6 +35,8 @@ type run struct {
 	order Order
 	hard  context.Context // for acts: outlives a stop by the grace period
 
+	budget budget
+
 	mu      sync.Mutex
 	taken   int   // accounts claimed, for Order.Limit
 	halt    error // why the run must stop
@@ -38,7 +45,12 @@ type run struct {
 	unknown int   // 404s in a row
 	down    int   // provider failures in a row
 	bounced int   // letters refused at the dot in a row
-	letters int   // letters begun
+	nobody  int   // mailboxes that do not exist in a row
+	letters int   // letters begun that nobody approved
+	broken  error // a fault of ours
+
+	alarms []invoices.Alarm            // what people must hear of
+	well   map[invoices.AlarmKind]bool // what works again
 
 	tally *tally
 }
@@ -66,7 +78,7 @@ func (r *run) may() []invoices.Act {
 	defer r.mu.Unlock()
 	var acts []invoices.Act
 	for _, a := range r.order.Job.May {
-		if a.Sends() && (r.noPost != nil || r.full()) || !a.Sends() && r.noLinks != nil {
+		if a.Sends() && (r.noPost != nil || r.full() && !r.budget.any) || !a.Sends() && r.noLinks != nil {
 			continue
 		}
 		acts = append(acts, a)
@@ -74,7 +86,8 @@ func (r *run) may() []invoices.Act {
 	return acts
 }
 
-func (r *run) full() bool { return r.w.MaxPerRun > 0 && r.letters >= r.w.MaxPerRun }
+// full reports whether the run may begin no letter that nobody approved.
+func (r *run) full() bool { return r.letters >= r.budget.limit }
 
 // allows reports whether this run may begin an act now. Noting a doubt is
 // every job's duty.
@@ -95,18 +108,71 @@ func (r *run) open() bool {
 func (r *run) halted() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return errors.Join(r.halt, r.noPost, r.noLinks)
+	return errors.Join(r.halt, r.noPost, r.noLinks, r.broken)
 }
 
 // stop ends the run: nothing will work until a person acts, and no invoice is
 // to blame (R19).
-func (r *run) stop(err error) error {
+func (r *run) stop(kind invoices.AlarmKind, err error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.halt == nil {
-		r.halt = err
-	}
+	r.cut(kind, err)
 	return errClosed
+}
+
+// cut ends the run; r.mu is held. Letters that are refused one after the other
+// would be spent one run after the other, so they wait for a person.
+func (r *run) cut(kind invoices.AlarmKind, err error) {
+	if r.halt != nil {
+		return
+	}
+	r.halt = err
+	r.alarms = append(r.alarms, invoices.Alarm{
+		Kind: kind, Detail: err.Error(), At: r.w.Now(),
+		Stops: kind == invoices.AlarmRefused || kind == invoices.AlarmBounces,
+	})
+}
+
+// fine notes that something works.
+func (r *run) fine(kind invoices.AlarmKind) {
+	if r.well == nil {
+		r.well = map[invoices.AlarmKind]bool{}
+	}
+	r.well[kind] = true
+}
+
+// broke notes that handling an account panicked: a fault of ours.
+func (r *run) broke(account string, v any, stack []byte) {
+	r.mu.Lock()
+	r.broken = fmt.Errorf("account %s: handling it broke off inside; this is a bug, please report it with the log", account)
+	r.alarms = append(r.alarms, invoices.Alarm{Kind: invoices.AlarmPanic, Key: account, Detail: r.broken.Error(), At: r.w.Now()})
+	r.mu.Unlock()
+	if r.w.Broke != nil {
+		r.w.Broke(account, v, stack)
+	}
+}
+
+// alert raises the run's alarms, and closes those whose cause is over.
+func (r *run) alert() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	ctx, cancel := r.ledgerTime()
+	defer cancel()
+	var errs []error
+	for _, a := range r.alarms {
+		delete(r.well, a.Kind)
+		_, err := r.w.Alarms.Raise(ctx, a)
+		errs = append(errs, err)
+	}
+	if r.budget.plan == nil && slices.ContainsFunc(r.order.Job.May, invoices.Act.Sends) {
+		_, err := r.w.Alarms.Quiet(ctx, invoices.AlarmStorm, r.order.Job.Name, "", "the run was as usual", r.w.Now())
+		errs = append(errs, err)
+	}
+	for kind := range r.well {
+		_, err := r.w.Alarms.Quiet(ctx, kind, "", "", "it works again", r.w.Now())
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 // answered notes how the provider answered, to tell a bad item from a bad
@@ -118,8 +184,8 @@ func (r *run) answered(err error) {
 	switch {
 	case errors.Is(err, invoices.ErrNoLink):
 		r.down = 0
-		if r.unknown++; r.unknown >= maxUnknown && r.halt == nil {
-			r.halt = fmt.Errorf("cost+ does not know %d links in a row: the API key probably belongs to another project; no link is replaced because of it: %w", r.unknown, err)
+		if r.unknown++; r.unknown >= maxUnknown {
+			r.cut(invoices.AlarmKey, fmt.Errorf("cost+ does not know %d links in a row: the API key probably belongs to another project; no link is replaced because of it: %w", r.unknown, err))
 		}
 	case errors.Is(err, invoices.ErrServer):
 		if r.down++; r.down >= maxDown && r.noLinks == nil {
@@ -127,6 +193,9 @@ func (r *run) answered(err error) {
 		}
 	default:
 		r.unknown, r.down = 0, 0
+		if err == nil {
+			r.fine(invoices.AlarmKey)
+		}
 	}
 }
 
@@ -136,7 +205,12 @@ func (r *run) posted(err error) {
 	defer r.mu.Unlock()
 	switch {
 	case err == nil:
-		r.bounced = 0
+		r.bounced, r.nobody = 0, 0
+		r.fine(invoices.AlarmMail)
+	case errors.Is(err, invoices.ErrNoMailbox):
+		if r.nobody++; r.nobody >= maxNobody {
+			r.cut(invoices.AlarmBounces, fmt.Errorf("the mail server says of %d customers in a row that they do not exist: most likely it is set up wrongly, and not they are; all letters are stopped; give the addresses back with dunning release --account, then: dunning resume: %w", r.nobody, err))
+		}
 	case errors.Is(err, invoices.ErrServer):
 		if r.noPost == nil {
 			r.noPost = fmt.Errorf("the mail server cannot be used, all letters wait for the next run: %w", err)
@@ -148,16 +222,19 @@ func (r *run) posted(err error) {
 func (r *run) refused(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.bounced++; r.bounced >= maxBounced && r.halt == nil {
-		r.halt = fmt.Errorf("the mail server refused %d letters in a row: %w", r.bounced, err)
+	if r.bounced++; r.bounced >= maxBounced {
+		r.cut(invoices.AlarmRefused, fmt.Errorf("the mail server refused %d letters in a row after it had read them; all letters are stopped until somebody says: dunning resume: %w", r.bounced, err))
 	}
 }
 
-// started counts a letter against the limit of the run. It reports false when
-// the limit is reached.
-func (r *run) started() bool {
+// started counts a letter against the budget of the run. It reports false when
+// there is none left for it.
+func (r *run) started(items []invoices.Item) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.budget.covered(items) {
+		return true
+	}
 	if r.full() {
 		return false
 	}

@@ -59,7 +59,10 @@ func (r *run) sendAgain(a invoices.Account, d invoices.Decision) (invoices.Accou
 // carry gives a composed letter to the mail server and records what became of
 // it.
 func (r *run) carry(a invoices.Account, d invoices.Decision, l invoices.Letter, skips []invoices.Skip) (invoices.Account, error) {
-	if !r.started() {
+	if !r.started(l.Items) {
+		if r.budget.any { // others, that were approved, may go on
+			return a, errUnapproved
+		}
 		return a, errClosed
 	}
 	patience := r.w.Patience
@@ -100,7 +103,7 @@ func (r *run) carry(a invoices.Account, d invoices.Decision, l invoices.Letter, 
 		r.refused(err)
 	case invoices.Halt:
 		end.Result = invoices.Delayed
-		_ = r.stop(err)
+		_ = r.stop(invoices.AlarmMail, err)
 	default:
 		end.Result = r.inDoubt(&a, l.Try)
 	}
@@ -117,7 +120,7 @@ func (r *run) notSent(a invoices.Account, d invoices.Decision, l invoices.Letter
 	case !fault: // the ledger's own error: ErrStale, or the database is gone
 		return a, err
 	case f.Kind == invoices.Halt:
-		return a, r.stop(err)
+		return a, r.stop(invoices.AlarmMail, err)
 	case errors.Is(err, invoices.ErrServer):
 		return a, errClosed
 	case errors.Is(err, invoices.ErrNoMailbox):

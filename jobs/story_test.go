@@ -2,12 +2,14 @@ package jobs_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"dunning/internal/civil"
 	"dunning/internal/money"
@@ -20,8 +22,22 @@ import (
 // happens then. Lines with mail, why, links, incident and step are what must
 // come out; a mail that no line names fails the story.
 func TestStories(t *testing.T) {
-	files, _ := filepath.Glob("testdata/stories/*.txt")
-	if len(files) < 10 {
+	tell(t, "testdata/stories/*.txt", 11, func(*world) {})
+}
+
+// TestGuards plays testdata/guards/*.txt: stories about mistakes that would
+// concern everybody at once. Runs are kept in the books, and the guards look
+// before each of them.
+func TestGuards(t *testing.T) {
+	tell(t, "testdata/guards/*.txt", 14, func(w *world) {
+		w.guarded = true
+		w.rules.ByName["standard"].Link.Poll = 25 * time.Hour // looks are rare, runs are many
+	})
+}
+
+func tell(t *testing.T, pattern string, least int, prepare func(*world)) {
+	files, _ := filepath.Glob(pattern)
+	if len(files) < least {
 		t.Fatalf("only %d stories", len(files))
 	}
 	for _, file := range files {
@@ -32,7 +48,9 @@ func TestStories(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				(&story{file: file, world: newWorld(t, db, "2026-01-01 00:00")}).play(string(text))
+				w := newWorld(t, db, "2026-01-01 00:00")
+				prepare(w)
+				(&story{file: file, world: w}).play(string(text))
 			})
 		}
 	}
@@ -97,13 +115,13 @@ func (s *story) line(f []string, fail func(string, ...any)) {
 				fail("%v", err)
 			}
 		}
-	case "key": // key swapped | key restored
-		s.forgets = arg(1) == "swapped"
-	case "server": // server down | server up
-		s.postErr = nil
-		if arg(1) == "down" {
-			s.postErr = &invoices.Fault{Kind: invoices.Later, Err: fmt.Errorf("connection refused: %w", invoices.ErrServer)}
+	case "key": // key swapped | key refused | key restored
+		s.forgets, s.keyErr = arg(1) == "swapped", nil
+		if arg(1) == "refused" {
+			s.keyErr = &invoices.Fault{Kind: invoices.Halt, Err: errors.New("401: the API key is refused")}
 		}
+	case "server": // server down | server up
+		s.server(arg(1), fail)
 	case "off": // off until 2026-04-04 03:00
 		s.now = clock(s.t, arg(2)+" "+arg(3))
 		s.scan()
@@ -116,7 +134,9 @@ func (s *story) line(f []string, fail func(string, ...any)) {
 			fail("%v", err)
 		}
 	default:
-		s.check(f, fail)
+		if !s.guards(f, arg, fail) {
+			s.check(f, fail)
+		}
 	}
 }
 
@@ -133,6 +153,19 @@ func (s *story) check(f []string, fail func(string, ...any)) {
 			fail("got %q at %s", got, s.stamp(l.At))
 		}
 		s.told++
+	case "mails": // mails 60: so many at this moment
+		n, err := strconv.Atoi(f[1])
+		if err != nil {
+			fail("%v", err)
+		}
+		for range n {
+			if s.told == len(s.outbox) || !s.outbox[s.told].At.Equal(s.now) {
+				fail("%d mails so far", len(s.outbox))
+			}
+			s.told++
+		}
+	case "alarm": // alarm silence: it is open; alarm none: none is
+		s.alarm(f[1], fail)
 	case "why":
 		if got := s.why(f[1]); got != strings.Join(f[2:], " ") {
 			fail("got %q", got)

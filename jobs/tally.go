@@ -17,6 +17,7 @@ type Tally struct {
 	Reasons map[invoices.Code]int  // why those that were not sent were not
 	Facts   map[string]int         // what was done: letters by outcome, links made, looks …
 	Full    bool                   // the run stopped sending at its limit
+	Plan    *invoices.Plan         // letters that need a person's approval; nil: none (R7)
 }
 
 // Balance returns an error unless every due step stands somewhere and the
@@ -63,6 +64,9 @@ func (t Tally) Add(o Tally) Tally {
 	for _, x := range []Tally{t, o} {
 		sum.Due += x.Due
 		sum.Full = sum.Full || x.Full
+		if x.Plan != nil {
+			sum.Plan = x.Plan
+		}
 		for k, n := range x.Stand {
 			sum.Stand[k] += n
 		}
@@ -119,6 +123,9 @@ func (r *run) owed(a *invoices.Account) []invoices.Owed {
 func (r *run) account(a *invoices.Account, owed []invoices.Owed) {
 	for _, o := range owed {
 		class, code := r.w.Policies.For(a).Class(a, o.Item, r.w.Now())
+		if class == invoices.ClassLeft && r.budget.plan != nil {
+			class, code = invoices.ClassHeld, invoices.CodeApproval
+		}
 		r.tally.stands(class, code)
 	}
 }
@@ -141,11 +148,11 @@ func (t *tally) stands(class invoices.Class, code invoices.Code) {
 // books closes the tally.
 func (r *run) books() Tally {
 	r.mu.Lock()
-	full := r.full()
+	full := r.letters > 0 && r.full()
 	r.mu.Unlock()
 	r.tally.mu.Lock()
 	defer r.tally.mu.Unlock()
 	t := r.tally.Tally
-	t.Full = full
+	t.Full, t.Plan = full, r.budget.plan
 	return t
 }

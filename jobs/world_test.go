@@ -32,12 +32,17 @@ type world struct {
 
 	links   map[string]*invoices.Link // at the provider, by remote id
 	created []invoices.LinkOrder
+	guarded bool // runs are kept in the books, and the guards look before each
 	tokens  int
 	loads   int
 	forgets bool // the provider answers 404
 	outbox  []invoices.Letter
 	postErr error // what the mail server says before the dot
 	dotErr  error // what it says at the dot
+
+	keyErr error  // what the provider says to everything
+	breaks string // the customer whose letters break the worker
+	mark   memoryMark
 
 	crossed int
 	where   []string
@@ -205,6 +210,9 @@ func (w *world) Create(_ context.Context, o invoices.LinkOrder) (invoices.Link, 
 	if err := w.cross("before POST"); err != nil {
 		return invoices.Link{}, w.fault(err)
 	}
+	if w.keyErr != nil {
+		return invoices.Link{}, w.keyErr
+	}
 	w.created = append(w.created, o)
 	l := &invoices.Link{Remote: fmt.Sprintf("r%d", len(w.created)), State: invoices.New, Ref: o.Ref, Amount: o.Amount, Expires: o.Life.AddTo(w.now.UTC())}
 	l.URL = "https://pay.example/" + l.Remote
@@ -218,6 +226,9 @@ func (w *world) Create(_ context.Context, o invoices.LinkOrder) (invoices.Link, 
 func (w *world) Look(_ context.Context, remote string) (invoices.Link, error) {
 	if err := w.cross("before GET"); err != nil {
 		return invoices.Link{}, &invoices.Fault{Kind: invoices.Later, Err: err}
+	}
+	if w.keyErr != nil {
+		return invoices.Link{}, w.keyErr
 	}
 	if w.forgets {
 		return invoices.Link{}, &invoices.Fault{Kind: invoices.Never, Err: invoices.ErrNoLink}
@@ -276,6 +287,9 @@ func (w *world) Send(ctx context.Context, l invoices.Letter, commit func(context
 // Write says only what the tests look at: the real texts have tests of their
 // own.
 func (w *world) Write(d invoices.Draft) (invoices.Text, error) {
+	if d.Customer == w.breaks && w.breaks != "" {
+		panic("a fault of ours")
+	}
 	var b strings.Builder
 	for _, l := range d.Lines {
 		fmt.Fprintf(&b, "%s %s %s\n", l.Number, l.Open, l.URL)
@@ -289,7 +303,7 @@ func (w *world) worker() *jobs.Worker {
 		return fmt.Sprintf("%032d", w.tokens)
 	}
 	return &jobs.Worker{
-		Persist: time.Nanosecond, Token: token, Ledger: w, Links: w, Post: w, Texts: w, Policies: w.rules,
+		Persist: time.Nanosecond, Token: token, Plans: w.db, Alarms: w.db, Ledger: w, Links: w, Post: w, Texts: w, Policies: w.rules,
 		Now: func() time.Time { return w.now }, Salt: w.db.Salt(),
 	}
 }
@@ -299,7 +313,13 @@ func (w *world) worker() *jobs.Worker {
 func (w *world) run(j jobs.Job) jobs.Tally {
 	w.t.Helper()
 	worker := w.worker()
-	tally, err := worker.Chase(context.Background(), jobs.Order{Job: j})
+	chase := worker.Chase
+	if w.guarded {
+		chase = func(ctx context.Context, o jobs.Order) (jobs.Tally, error) {
+			return w.roster(worker).Run(ctx, o, w.now)
+		}
+	}
+	tally, err := chase(context.Background(), jobs.Order{Job: j})
 	killed := w.dead || errors.Is(err, errLost)
 	w.dead = false
 	if err := tally.Balance(); err != nil && !killed {

@@ -38,7 +38,7 @@ The same file again changes nothing.`,
 			if err != nil {
 				return err
 			}
-			return a.importAll(cmd.Context(), w, sources, dry)
+			return a.importAll(cmd.Context(), w, sources, dry, len(files) > 0)
 		},
 	}
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "only say what it would do")
@@ -78,14 +78,14 @@ func (w *works) chosen(from string, files []string) ([]jobs.Source, error) {
 	return list, nil
 }
 
-func (a *app) importAll(ctx context.Context, w *works, sources []jobs.Source, dry bool) error {
+func (a *app) importAll(ctx context.Context, w *works, sources []jobs.Source, dry, hand bool) error {
 	reports := []invoices.Report{}
 	report := func(r invoices.Report) { reports = append(reports, r) }
 	var err error
 	if dry {
 		_, err = jobs.LoadAll(ctx, sources, dryLibrary{w}, report)
 	} else {
-		_, err = jobs.LoadAll(ctx, sources, library{w}, report)
+		_, err = jobs.LoadAll(ctx, sources, library{w, hand}, report)
 	}
 	if a.json {
 		if err := a.printJSON(reports); err != nil {
@@ -117,10 +117,22 @@ func (a *app) importAll(ctx context.Context, w *works, sources []jobs.Source, dr
 }
 
 // library is the store as the import job sees it.
-type library struct{ w *works }
+type library struct {
+	w    *works
+	hand bool // files are given by hand
+}
 
 func (l library) Import(ctx context.Context, load invoices.Load, dry bool) (invoices.Report, error) {
 	return l.w.db.Import(ctx, load, l.w.cfg.Zone, dry)
+}
+
+// Doubt is for sources that are read again by themselves. A file given by hand
+// that is wrong changes nothing.
+func (l library) Doubt(ctx context.Context, source, why string) error {
+	if l.hand {
+		return nil
+	}
+	return l.w.db.Doubt(ctx, source, why, l.w.now())
 }
 
 // dryLibrary stores nothing.
@@ -130,9 +142,11 @@ func (l dryLibrary) Import(ctx context.Context, load invoices.Load, _ bool) (inv
 	return l.w.db.Import(ctx, load, l.w.cfg.Zone, true)
 }
 
+func (dryLibrary) Doubt(context.Context, string, string) error { return nil }
+
 // loadSources is the import job.
 func (w *works) loadSources(ctx context.Context) (jobs.Tally, error) {
-	return jobs.LoadAll(ctx, w.sources(), library{w}, func(r invoices.Report) {
+	return jobs.LoadAll(ctx, w.sources(), library{w: w}, func(r invoices.Report) {
 		if r.Added+r.Changed+len(r.Vanished) > 0 {
 			w.log.Info("imported", zap.String("source", r.Source), zap.String("file", filepath.Base(r.File)), zap.Int("rows", r.Rows), zap.Int("added", r.Added), zap.Int("changed", r.Changed), zap.Int("vanished", len(r.Vanished)))
 		}
@@ -184,7 +198,13 @@ func (c *csvSource) Loads(context.Context) ([]invoices.Load, error) {
 		if err != nil {
 			return nil, err
 		}
-		loads = append(loads, invoices.Load{Source: c.s.Name, File: f, Digest: digest, At: c.w.now(), Full: c.s.Full, Rows: rows(f, o)})
+		written, err := os.Stat(f)
+		if err != nil {
+			return nil, err
+		}
+		loads = append(loads, invoices.Load{
+			Source: c.s.Name, File: f, Digest: digest, At: c.w.now(), AsOf: written.ModTime(), Full: c.s.Full, Rows: rows(f, o),
+		})
 	}
 	return loads, nil
 }

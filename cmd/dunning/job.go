@@ -27,7 +27,8 @@ get in its way.
 The jobs:
 ` + jobList() + `
 Exit code 3 says that the job did what it could and that something needs a
-person; see: dunning attention.`,
+person; see: dunning attention. Exit code 4 says that it would have sent far more
+letters than usual, sent none, and needs approval; see: dunning approve.`,
 		Example: `  dunning job import poll-links email-links
   dunning job send-reminders --invoice 2026-0042
   dunning job send-reminders --dry-run`,
@@ -77,11 +78,12 @@ func (a *app) runJobs(ctx context.Context, list []jobs.Job, o jobs.Order) error 
 		Job    string         `json:"job"`
 		Counts map[string]int `json:"counts"`
 		Why    map[string]int `json:"why,omitempty"`
+		Plan   string         `json:"plan,omitempty"`
 		Error  string         `json:"error,omitempty"`
 	}
 	var results []result
 	var bad error
-	attention := false
+	attention, approval := false, false
 	for _, j := range list {
 		o.Job = j
 		stop := a.progress(j.Name, w)
@@ -91,6 +93,9 @@ func (a *app) runJobs(ctx context.Context, list []jobs.Job, o jobs.Order) error 
 		if err != nil {
 			bad, res.Error = err, err.Error()
 		}
+		if tally.Plan != nil {
+			res.Plan = tally.Plan.ID
+		}
 		attention = attention || needsPerson(tally)
 		results = append(results, res)
 		a.say("%s: %s", j.Name, tally)
@@ -98,8 +103,12 @@ func (a *app) runJobs(ctx context.Context, list []jobs.Job, o jobs.Order) error 
 			a.say("  not sent, %s: %d", strings.ReplaceAll(why, "_", " "), res.Why[why])
 		}
 		if tally.Full {
-			a.say("  stopped at sending.max_per_run (%d); run it again to go on", w.cfg.Sending.MaxPerRun)
+			a.say("  stopped after as many letters as are usual; the next run looks at the rest")
 			attention = true
+		}
+		if p := tally.Plan; p != nil {
+			a.say("  %d letters at once, usually at most %d: none was sent. If they are right: dunning approve %s", p.Letters, p.Usual, p.ID)
+			approval = true
 		}
 		if err != nil {
 			fmt.Fprintf(a.stderr, "dunning: %v\n", err)
@@ -116,6 +125,8 @@ func (a *app) runJobs(ctx context.Context, list []jobs.Job, o jobs.Order) error 
 	switch {
 	case bad != nil:
 		return &exit{code: exitFailed}
+	case approval:
+		return &exit{code: exitApproval}
 	case attention:
 		a.say("something needs a person; see: dunning attention")
 		return &exit{code: exitAttention}

@@ -28,6 +28,7 @@ const (
 	exitFailed    = 1
 	exitUsage     = 2 // wrong usage or configuration
 	exitAttention = 3 // done, but some items need a person
+	exitApproval  = 4 // nothing was sent: so many letters need approval
 )
 
 func main() {
@@ -129,7 +130,7 @@ something needs a person (see: dunning attention).`,
 	root.AddCommand(
 		a.demoCommand(), a.runCommand(), a.jobCommand(), a.importCommand(),
 		a.planCommand(), a.explainCommand(), a.invoicesCommand(), a.attentionCommand(),
-		a.settleCommand(), a.holdCommand(), a.releaseCommand(),
+		a.settleCommand(), a.holdCommand(), a.releaseCommand(), a.approveCommand(), a.pauseCommand(), a.resumeCommand(),
 		a.checkCommand(), a.migrateCommand(), a.initCommand(), a.sandboxCommand(), a.versionCommand(),
 	)
 	return root

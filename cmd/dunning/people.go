@@ -231,6 +231,22 @@ func (a *app) attention(ctx context.Context) error {
 // money, then every invoice of which Next says so.
 func (w *works) concerns(ctx context.Context) ([]concern, error) {
 	list := []concern{}
+	alarms, err := w.db.Alarms(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, al := range alarms {
+		c := concern{Kind: string(al.Kind), Since: al.At, What: al.Detail, Do: "see the log; the alarm ends by itself when it works again"}
+		switch {
+		case al.Kind == invoices.AlarmPanic:
+			c.Do = "report it as a bug, then: dunning release --account " + al.Key + " --reason ..."
+		case al.Kind == invoices.AlarmStorm:
+			c.Do = "look at: dunning plan; then approve it, or correct what is wrong"
+		case al.Stops:
+			c.Do = "when it is put right: dunning resume --reason ..."
+		}
+		list = append(list, c)
+	}
 	incidents, err := w.db.Incidents(ctx)
 	if err != nil {
 		return nil, err
@@ -285,6 +301,10 @@ func remedy(c invoices.Code, number, account string) string {
 	switch c {
 	case invoices.CodeUncertain, invoices.CodeStepFailed:
 		return "look for it in the mail server's log, then: dunning settle " + number + " --sent | --resend | --skip"
+	case invoices.CodeBroken:
+		return "report it as a bug, then: dunning release --account " + account + " --reason ..."
+	case invoices.CodeStopped:
+		return "when it is put right: dunning resume --reason ..."
 	case invoices.CodePaidByLink:
 		return "book the payment; nothing is sent meanwhile"
 	case invoices.CodeNoRecipient, invoices.CodeSuppressed:

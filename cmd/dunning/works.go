@@ -113,8 +113,20 @@ func openWorks(ctx context.Context, cfg *config.Config, why purpose, now func() 
 	if err != nil {
 		return nil, failed(err)
 	}
+	if err := w.db.Rungs(ctx, cfg.Policies.ByName, now(), why == acting); err != nil {
+		w.close()
+		return nil, failed(err)
+	}
 	if why != acting {
 		return w, nil
+	}
+	switch bound, err := w.db.Bind(ctx, cfg.CostPlus.Mode); {
+	case err != nil:
+		w.close()
+		return nil, failed(err)
+	case bound != cfg.CostPlus.Mode:
+		w.close()
+		return nil, wrong("this database holds letters and links of mode %s, and costplus.mode is %s; what was sent in one mode would count as sent in the other, so use another database (database.url)", bound, cfg.CostPlus.Mode)
 	}
 	if err := w.equip(); err != nil {
 		w.close()
@@ -152,7 +164,8 @@ func (w *works) equip() error {
 	w.worker = &jobs.Worker{
 		Ledger: w.db, Links: w.links, Post: w.post, Texts: w.letters, Policies: cfg.Policies, Now: w.now,
 		Salt: w.db.Salt(), Language: cfg.Mail.Language, Test: cfg.CostPlus.Mode == "test",
-		Lease: cfg.Database.Lease, Hands: cfg.Workers, MaxPerRun: cfg.Sending.MaxPerRun, Seen: w.seen,
+		Lease: cfg.Database.Lease, Hands: cfg.Workers, MaxPerRun: cfg.Sending.MaxPerRun, ApproveAbove: cfg.Sending.ApproveAbove,
+		Plans: w.db, Alarms: w.db, Seen: w.seen, Broke: w.broke,
 	}
 	if cfg.SMTP.DotTimeout > 0 {
 		w.worker.Patience = cfg.SMTP.DotTimeout + min(cfg.SMTP.DotTimeout, 30*time.Second)
@@ -160,7 +173,8 @@ func (w *works) equip() error {
 	if cfg.CostPlus.WebhookURL != "" {
 		w.worker.Token = rand.Text
 	}
-	w.roster = &jobs.Roster{Worker: w.worker, Runs: w.db, Load: w.loadSources, Ran: w.ran}
+	guard := &jobs.Guard{Past: w.db, Alarms: w.db, Mark: mark(cfg.Database.Mark), Now: w.now}
+	w.roster = &jobs.Roster{Worker: w.worker, Runs: w.db, Guard: guard, Pulse: w.db, Load: w.loadSources, Ran: w.ran}
 	return nil
 }
 
@@ -242,12 +256,21 @@ func (w *works) seen(account string, fact invoices.Fact) {
 	}
 }
 
+// broke logs that handling an account panicked. What panicked may quote data, so
+// only its type and the place are told.
+func (w *works) broke(account string, panicked any, stack []byte) {
+	w.log.Error("handling a customer broke off inside; this is a bug", zap.String("account", account), zap.String("kind", fmt.Sprintf("%T", panicked)), zap.ByteString("stack", stack))
+}
+
 // ran logs what a run did.
 func (w *works) ran(r jobs.Run) {
 	w.meters.Ran(r.Job, r.Ended.Sub(r.Started), r.Err)
 	if r.Err != nil {
 		w.log.Error("run failed", zap.String("job", r.Job), zap.Error(r.Err), zap.String("books", r.Tally.String()))
 		return
+	}
+	if p := r.Tally.Plan; p != nil {
+		w.log.Warn("a run sent nothing: so many letters need approval", zap.String("job", r.Job), zap.String("plan", p.ID), zap.Int("letters", p.Letters), zap.Int("usual", p.Usual))
 	}
 	level := zapcore.InfoLevel
 	if r.Tally.Due == 0 && len(r.Tally.Facts) == 0 {

@@ -53,6 +53,7 @@ type Config struct {
 type Database struct {
 	URL   Secret        // sqlite:PATH or postgres://…, which may hold a password
 	Lease time.Duration // how long a worker may hold an account before another takes it over
+	Mark  string        // the file, absolute, in which this machine remembers the last thing it stored
 }
 
 // CostPlus says how payment links are made.
@@ -111,7 +112,8 @@ func (m Mail) FromAddress() string {
 
 // Sending is what bounds a run. The rest of the section is in every policy.
 type Sending struct {
-	MaxPerRun int // letters one run may send
+	MaxPerRun    int // letters one run may send
+	ApproveAbove int // letters in a run that never need a person's approval (R7)
 }
 
 // Source says where unpaid invoices come from.

@@ -16,8 +16,9 @@ import (
 
 // sending reads the manners that all policies share.
 func (c *Config) sending(n node) invoices.Policy {
-	m := n.settings("window", "days", "holidays", "start_from", "min_gap", "max_per_week", "max_per_run", "max_lateness", "on_uncertain")
+	m := n.settings("window", "days", "holidays", "start_from", "min_gap", "max_per_week", "max_per_run", "approve_above", "max_lateness", "on_uncertain")
 	c.Sending.MaxPerRun = m["max_per_run"].integer(1, 1_000_000, 5000)
+	c.Sending.ApproveAbove = m["approve_above"].integer(1, 1_000_000, 50)
 	p := invoices.Policy{
 		Zone:         c.Zone,
 		Window:       m["window"].window(invoices.Window{From: 8 * 60, To: 17 * 60}),
@@ -32,6 +33,9 @@ func (c *Config) sending(n node) invoices.Policy {
 			Own:    fingerprint(c.CostPlus.Mode, c.CostPlus.APIKey.value),
 			Former: c.CostPlus.FormerKeys, Abandoned: c.CostPlus.Abandoned,
 		},
+	}
+	if c.Sending.ApproveAbove > c.Sending.MaxPerRun && m["approve_above"].there() {
+		m["approve_above"].wrong("a run may send %d letters (max_per_run), so it never comes to %d; make approve_above smaller, or max_per_run larger", c.Sending.MaxPerRun, c.Sending.ApproveAbove)
 	}
 	for _, s := range c.Sources {
 		if s.MaxAge > 0 {

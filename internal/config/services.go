@@ -23,8 +23,11 @@ func (n node) secret(example string) Secret {
 const databaseExample = `"sqlite:dunning.db", or "postgres://user:${DB_PASSWORD}@host/dunning?sslmode=verify-full"`
 
 func (c *Config) database(n node) {
-	m := n.settings("url", "lease")
+	m := n.settings("url", "lease", "mark")
 	c.Database.URL = c.databaseURL(m["url"])
+	if c.Database.Mark = m["mark"].filePath(c.Dir); !m["mark"].there() {
+		c.Database.Mark = filepath.Join(c.Dir, "dunning.mark")
+	}
 	c.Database.Lease = m["lease"].duration(time.Second, time.Hour, 2*time.Minute)
 }
 

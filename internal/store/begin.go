@@ -34,7 +34,7 @@ func (s *Store) Begin(ctx context.Context, a invoices.Account, in invoices.Inten
 func (s *Store) intend(ctx context.Context, a invoices.Account, in invoices.Intent, now time.Time, do func(*tx) error) (invoices.Account, error) {
 	err := s.write(ctx, func(t *tx) error {
 		n, err := t.count(`
-			UPDATE accounts SET version = version + 1, next_act = 'look', next_at = $4
+			UPDATE accounts SET version = version + 1, claims = 0, wants_at = NULL, next_act = 'look', next_at = $4
 			WHERE id = $1 AND version = $2 AND lease_id = $3 AND lease_id <> ''`, a.ID, a.Version, a.Lease, at(now))
 		if err != nil {
 			return err

@@ -31,6 +31,9 @@ func (s *Store) Claim(ctx context.Context, q invoices.Query) ([]invoices.Account
 		}
 		l := loader{s: s, ctx: ctx, q: t, now: q.Now}
 		accounts, err = l.accounts(ids)
+		for i := range accounts {
+			accounts[i].Claims-- // this one
+		}
 		return err
 	})
 	if err != nil {
@@ -53,10 +56,16 @@ func (t *tx) lease(q invoices.Query, lease string, n int) ([]string, error) {
 	if len(q.Acts) == 0 && q.Account == "" && q.Invoice == "" {
 		return nil, nil
 	}
-	query, in := t.s.leaseQuery(q, lease, n)
+	query, in := t.s.leaseQuery(q, lease, n, claims{0, suspicious})
 	var rows []dueRow
 	if err := t.SelectContext(t.ctx, &rows, query, in...); err != nil {
 		return nil, err
+	}
+	if len(rows) == 0 && q.Account == "" && q.Invoice == "" {
+		query, in := t.s.leaseQuery(q, lease, 1, claims{suspicious, invoices.MaxClaims})
+		if err := t.SelectContext(t.ctx, &rows, query, in...); err != nil {
+			return nil, err
+		}
 	}
 	slices.SortFunc(rows, func(x, y dueRow) int {
 		return cmp.Or(x.Next.Compare(y.Next.Time), strings.Compare(x.ID, y.ID))
@@ -68,7 +77,15 @@ func (t *tx) lease(q invoices.Query, lease string, n int) ([]string, error) {
 	return ids, nil
 }
 
-func (s *Store) leaseQuery(q invoices.Query, lease string, n int) (string, args) {
+// claims is a range of how often an account was claimed in vain.
+type claims struct{ from, below int }
+
+// suspicious is how often an account may be claimed in vain before it is
+// claimed alone, after all others: if it breaks the worker, it breaks nobody
+// else's turn, and if it was only near one that does, it is cleared soon.
+const suspicious = 2
+
+func (s *Store) leaseQuery(q invoices.Query, lease string, n int, often claims) (string, args) {
 	var in args
 	asked, which, wake := in.add(at(q.Now)), ``, ``
 	switch {
@@ -81,7 +98,8 @@ func (s *Store) leaseQuery(q invoices.Query, lease string, n int) (string, args)
 		for i, a := range q.Acts {
 			acts[i] = a.String()
 		}
-		which = `next_at <= ` + asked + ` AND next_act IN ` + in.list(acts)
+		which = `next_at <= ` + asked + ` AND next_act IN ` + in.list(acts) +
+			` AND claims >= ` + in.add(often.from) + ` AND claims < ` + in.add(often.below)
 	}
 	if q.Account != "" || q.Invoice != "" { // due or not; from now on it is
 		wake = `, next_act = 'look', next_at = ` + asked
@@ -94,7 +112,7 @@ func (s *Store) leaseQuery(q invoices.Query, lease string, n int) (string, args)
 			WHERE ` + which + ` AND (lease_until IS NULL OR ` + s.on.leaseOver + `)
 			ORDER BY next_at, id LIMIT ` + limit + s.on.skipLocked + `
 		)
-		UPDATE accounts SET lease_id = ` + name + `, lease_until = ` + until + wake + `
+		UPDATE accounts SET claims = claims + 1, lease_id = ` + name + `, lease_until = ` + until + wake + `
 		FROM due WHERE id = due_id
 		RETURNING id, next_at AS next`, in
 }
@@ -123,14 +141,16 @@ func (s *Store) Release(ctx context.Context, a invoices.Account, next invoices.D
 	return s.write(ctx, func(t *tx) error {
 		n, err := t.count(`
 			UPDATE accounts SET lease_id = '', lease_until = NULL,
+				claims = CASE WHEN $6 = 'broken' THEN claims ELSE 0 END,
+				wants_at = CASE WHEN $9 THEN COALESCE(wants_at, $5) WHEN $6 IN ('pacing', 'resting', 'needs_approval') THEN wants_at END,
 				next_act = $4, next_at = $5, next_code = $6, next_why = $7, next_person = $8
 			WHERE id = $1 AND lease_id = $2 AND version = $3`,
-			a.ID, a.Lease, a.Version, next.Act.String(), at(due), string(next.Code), next.Why, next.Person)
+			a.ID, a.Lease, a.Version, next.Act.String(), at(due), string(next.Code), next.Why, next.Person, next.Act.Sends())
 		if err != nil || n == 1 {
 			return err
 		}
 		n, err = t.count(`
-			UPDATE accounts SET lease_id = '', lease_until = NULL, next_act = 'look', next_at = $3
+			UPDATE accounts SET lease_id = '', lease_until = NULL, claims = 0, next_act = 'look', next_at = $3
 			WHERE id = $1 AND lease_id = $2`, a.ID, a.Lease, at(now))
 		if err == nil && n == 0 {
 			err = invoices.ErrLost

@@ -30,6 +30,7 @@ type dialect struct {
 	lockImports string // a statement that keeps other imports waiting; empty: there are none
 	schema      string // counts the tables named goose_db_version
 
+	clock     string // a statement that tells the server's time; empty: it is ours
 	leaseOver string // a condition: the lease has ended; $1 is the caller's time
 	leaseEnd  string // an expression: when a lease ends; %s is the argument made by leaseArg
 	leaseArg  func(from time.Time, d time.Duration) any
@@ -59,6 +60,7 @@ func postgresDialect(o Options, dsn string) dialect {
 		snapshot: sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead}, rows: 500, keys: 5000,
 		skipLocked: ` FOR UPDATE SKIP LOCKED`, lockImports: `LOCK TABLE loads IN SHARE ROW EXCLUSIVE MODE`,
 		schema:    `SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('goose_db_version')`,
+		clock:     `SELECT statement_timestamp()`,
 		leaseOver: `lease_until <= statement_timestamp()`,
 		leaseEnd:  `statement_timestamp() + CAST(%s AS BIGINT) * INTERVAL '1 microsecond'`,
 		leaseArg:  func(_ time.Time, d time.Duration) any { return d.Microseconds() },
@@ -72,6 +74,7 @@ func postgresDialect(o Options, dsn string) dialect {
 }
 
 func (d *dialect) leaseByCaller() {
+	d.clock = ``
 	d.leaseOver, d.leaseEnd = `lease_until <= $1`, `%s`
 	d.leaseArg = func(from time.Time, d time.Duration) any { return at(from.Add(d)) }
 }

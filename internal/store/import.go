@@ -31,6 +31,9 @@ var errDry = errors.New("dry run")
 // once. Imports wait for each other.
 func (s *Store) Import(ctx context.Context, load invoices.Load, zone *time.Location, dryRun bool) (invoices.Report, error) {
 	load.At = micro(load.At)
+	if load.AsOf = micro(load.AsOf); load.AsOf.IsZero() || load.AsOf.After(load.At) {
+		load.AsOf = load.At
+	}
 	if load.Source == "" || load.At.IsZero() {
 		return invoices.Report{}, errors.New("a load needs the name of its source and the time it was read")
 	}
@@ -55,7 +58,61 @@ func (s *Store) Import(ctx context.Context, load invoices.Load, zone *time.Locat
 	if errors.Is(err, errDry) {
 		err = nil
 	}
+	if _, odd := errors.AsType[*invoices.Suspicion](err); odd {
+		err = errors.Join(err, s.suspect(ctx, load))
+	}
 	return im.report, err
+}
+
+// suspect remembers which load looked wrong, so that a person can say that it
+// is right.
+func (s *Store) suspect(ctx context.Context, load invoices.Load) error {
+	return s.write(ctx, func(t *tx) error {
+		return t.exec(`UPDATE sources SET suspect = $2 WHERE name = $1`, load.Source, load.Digest)
+	})
+}
+
+// Doubt notes why the last reading of a source is not believed: nothing is sent
+// for its invoices until one is (R8). An empty why says that it is believed.
+func (s *Store) Doubt(ctx context.Context, source, why string, now time.Time) error {
+	var was string
+	err := s.db.GetContext(ctx, &was, `SELECT doubt FROM sources WHERE name = $1`, source)
+	if err == nil && was == why || isNone(err) && why == "" {
+		return nil
+	}
+	if err != nil && !isNone(err) {
+		return s.fault(ctx, err)
+	}
+	return s.write(ctx, func(t *tx) error { return t.doubt(source, why, now) })
+}
+
+func (t *tx) doubt(source, why string, now time.Time) error {
+	if err := t.lockImports(); err != nil {
+		return err
+	}
+	if err := t.exec(`INSERT INTO sources (name) VALUES ($1) ON CONFLICT (name) DO NOTHING`, source); err != nil {
+		return err
+	}
+	var was string
+	if err := t.GetContext(t.ctx, &was, `SELECT doubt FROM sources WHERE name = $1`, source); err != nil || was == why {
+		return err
+	}
+	if was == "" || why == "" { // letters that were decided upon must not leave; those that waited may
+		err := t.exec(`
+			UPDATE accounts SET version = version + 1, next_act = 'look', next_at = $2
+			WHERE id IN (SELECT account_id FROM invoices WHERE source = $1 AND status = 'open')`, source, at(now))
+		if err != nil {
+			return err
+		}
+	}
+	if err := t.exec(`UPDATE sources SET doubt = $2 WHERE name = $1`, source, why); err != nil {
+		return err
+	}
+	if _, err := t.quiet(invoices.AlarmSource, source, "", "it was read again", now); err != nil || why == "" {
+		return err
+	}
+	_, err := t.raise(invoices.Alarm{Kind: invoices.AlarmSource, Key: source, At: now, Detail: "the source " + source + " is not believed, nothing is sent for its invoices: " + why}, "")
+	return err
 }
 
 // An importer takes in one load in one transaction.
@@ -66,7 +123,10 @@ type importer struct {
 	id       string // of the load
 	report   invoices.Report
 	problems invoices.Problems
-	read     time.Time // when the source was last read before; zero: never
+
+	read    time.Time // how old the source's last load is; zero: there is none
+	before  int       // rows of the last load, if that was full
+	trusted string    // the digest of a load that a person said is right
 }
 
 func (im *importer) run() error {
@@ -85,6 +145,9 @@ func (im *importer) run() error {
 		if len(im.problems) > 0 {
 			return im.problems
 		}
+		if what := invoices.Doubtful(im.before, im.report.Rows); what != "" && im.load.Full && (im.trusted == "" || im.trusted != im.load.Digest) {
+			return &invoices.Suspicion{Source: im.load.Source, ID: im.load.Digest[:min(idLength, len(im.load.Digest))], What: im.load.File + ": " + what}
+		}
 		if err := im.vanish(); err != nil {
 			return err
 		}
@@ -99,11 +162,20 @@ func (im *importer) open() (known bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	var last instant
-	if err := im.GetContext(im.ctx, &last, `SELECT loaded_at FROM sources WHERE name = $1`, im.load.Source); err != nil {
+	var last struct {
+		Loaded   instant
+		Rows     int
+		Complete bool
+		Trusted  string
+	}
+	err = im.GetContext(im.ctx, &last, `SELECT loaded_at AS loaded, rows_read AS rows, complete, trusted FROM sources WHERE name = $1`, im.load.Source)
+	if err != nil {
 		return false, err
 	}
-	im.read = last.Time
+	im.read, im.trusted = last.Loaded.Time, last.Trusted
+	if last.Complete {
+		im.before = last.Rows
+	}
 	var n int
 	err = im.GetContext(im.ctx, &n, `SELECT COUNT(*) FROM loads WHERE source = $1 AND file = $2 AND digest = $3 AND digest <> ''`,
 		im.load.Source, im.load.File, im.load.Digest)
@@ -197,12 +269,12 @@ func (im *importer) vanish() error {
 func (im *importer) stir(ids []string) error {
 	var in args
 	due := in.add(at(im.load.At))
-	return im.exec(`UPDATE accounts SET version = version + 1, next_act = 'look', next_at = `+due+` WHERE id IN `+in.list(ids), in...)
+	return im.exec(`UPDATE accounts SET version = version + 1, claims = 0, next_act = 'look', next_at = `+due+` WHERE id IN `+in.list(ids), in...)
 }
 
 // close writes down that the source was read.
 func (im *importer) close(known bool) error {
-	l, fresh := im.load, im.load.At
+	l, fresh := im.load, im.load.AsOf
 	if im.read.After(fresh) {
 		fresh = im.read
 	}
@@ -212,7 +284,7 @@ func (im *importer) close(known bool) error {
 	if known {
 		return im.exec(`UPDATE sources SET loaded_at = $2 WHERE name = $1`, l.Source, at(fresh))
 	}
-	err := im.exec(`UPDATE sources SET loaded_at = $2, rows_read = $3, file = $4, digest = $5, complete = $6 WHERE name = $1`,
+	err := im.exec(`UPDATE sources SET loaded_at = $2, rows_read = $3, file = $4, digest = $5, complete = $6, suspect = '''', trusted = '' WHERE name = $1`,
 		l.Source, at(fresh), im.report.Rows, l.File, l.Digest, l.Full)
 	if err != nil {
 		return err
@@ -236,8 +308,11 @@ const gap = time.Hour
 // refresh makes accounts due that may have waited for the source to be read.
 func (im *importer) refresh() error {
 	which := ` AND next_code = 'stale_source'`
-	if im.read.IsZero() || im.load.At.Sub(im.read) >= gap {
+	switch {
+	case im.read.IsZero() || im.load.AsOf.Sub(im.read) >= gap:
 		which = ``
+	case !im.load.AsOf.After(im.read):
+		return nil
 	}
 	return im.exec(`
 		UPDATE accounts SET next_act = 'look', next_at = $2
@@ -248,7 +323,8 @@ func (im *importer) refresh() error {
 // A Source is where invoices come from, and its last load.
 type Source struct {
 	Name     string
-	LoadedAt time.Time // when it was last read and found well; zero: never
+	Doubt    string    // why its last load is not believed; empty: it is
+	LoadedAt time.Time // how old its last good load is; zero: there is none
 	Rows     int       // of the last load
 	File     string
 	Digest   string
@@ -258,19 +334,19 @@ type Source struct {
 // Sources returns every source that was ever read, in order of name.
 func (s *Store) Sources(ctx context.Context) ([]Source, error) {
 	var rows []struct {
-		Name, File, Digest string
-		Loaded             instant
-		Rows               int
-		Complete           bool
+		Name, Doubt, File, Digest string
+		Loaded                    instant
+		Rows                      int
+		Complete                  bool
 	}
 	err := s.db.SelectContext(ctx, &rows, `
-		SELECT name, loaded_at AS loaded, rows_read AS rows, file, digest, complete FROM sources ORDER BY name`)
+		SELECT name, doubt, loaded_at AS loaded, rows_read AS rows, file, digest, complete FROM sources ORDER BY name`)
 	if err != nil {
 		return nil, s.fault(ctx, err)
 	}
 	list := make([]Source, len(rows))
 	for i, r := range rows {
-		list[i] = Source{r.Name, r.Loaded.Time, r.Rows, r.File, r.Digest, r.Complete}
+		list[i] = Source{r.Name, r.Doubt, r.Loaded.Time, r.Rows, r.File, r.Digest, r.Complete}
 	}
 	return list, nil
 }

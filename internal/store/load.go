@@ -62,13 +62,15 @@ func (l *loader) debtors(ids []string, list []invoices.Account) error {
 			ID, Name, Email, Language, Zone, Country, Policy, Suppressed string
 			CC                                                           words
 			Version                                                      int64
-			Lease, Reason, By                                            string
+			Claims                                                       int
+			Lease, Reason, By, Stopped                                   string
 			Until                                                        instant
 		}
 		err := sqlx.SelectContext(l.ctx, l.q, &rows, `
 			SELECT a.id, a.name, a.email, a.cc, a.language, a.zone, a.country, a.policy, a.suppressed,
-				a.version, a.lease_id AS lease,
-				COALESCE(h.reason, '') AS reason, COALESCE(h.placed_by, '') AS by, h.ends_at AS until
+				a.version, a.lease_id AS lease, a.claims,
+				COALESCE(h.reason, '') AS reason, COALESCE(h.placed_by, '') AS by, h.ends_at AS until,
+				COALESCE((SELECT detail FROM alarms WHERE stops AND closed_at IS NULL ORDER BY raised_at, id LIMIT 1), '') AS stopped
 			FROM accounts a LEFT JOIN holds h ON h.account_id = a.id AND h.lifted_at IS NULL
 			WHERE a.id IN `+in.list(some), in...)
 		if err != nil {
@@ -78,6 +80,7 @@ func (l *loader) debtors(ids []string, list []invoices.Account) error {
 			list[l.at[r.ID]] = invoices.Account{
 				ID: r.ID, Name: r.Name, Email: r.Email, CC: r.CC, Language: r.Language, Zone: l.s.zone(r.Zone),
 				Country: r.Country, Policy: r.Policy, Suppressed: r.Suppressed, Version: r.Version, Lease: r.Lease,
+				Stopped: r.Stopped, Claims: r.Claims,
 				Hold: invoices.Hold{Reason: r.Reason, By: r.By, Until: r.Until.Time},
 			}
 		}
@@ -111,6 +114,7 @@ func (l *loader) debts(ids []string, list []invoices.Account) error {
 			Issued, Due                               day
 			Description                               string
 			Known, Moved, Released                    instant
+			Doubt                                     string
 			Vanished                                  bool
 			Episode                                   int
 			Act, Why                                  string
@@ -121,7 +125,7 @@ func (l *loader) debts(ids []string, list []invoices.Account) error {
 		}
 		err := sqlx.SelectContext(l.ctx, l.q, &rows, `
 			SELECT i.number, i.account_id AS account, i.source, i.status, i.currency, i.total, i.paid, i.credited,
-				i.issued_on AS issued, i.due_on AS due, i.description, s.loaded_at AS known, i.vanished,
+				i.issued_on AS issued, i.due_on AS due, i.description, s.loaded_at AS known, s.doubt, i.vanished,
 				i.episode, i.moved_at AS moved, i.released_at AS released,
 				i.rest_act AS act, i.rest_until, i.rest_tries AS tries, i.rest_why AS why,
 				COALESCE(h.reason, '') AS reason, COALESCE(h.placed_by, '') AS by, h.ends_at AS until
@@ -142,7 +146,7 @@ func (l *loader) debts(ids []string, list []invoices.Account) error {
 			a.Invoices = append(a.Invoices, invoices.Invoice{
 				Number: r.Number, Status: invoices.Status(r.Status), Total: money.Amount{Minor: r.Total, Currency: r.Currency},
 				Paid: r.Paid, Credited: r.Credited, IssuedOn: r.Issued.Date, DueOn: r.Due.Date, Description: r.Description,
-				Source: r.Source, Known: r.Known.Time, Vanished: r.Vanished,
+				Source: r.Source, Known: r.Known.Time, Doubt: r.Doubt, Vanished: r.Vanished,
 				Episode: r.Episode, Moved: r.Moved.Time, Released: r.Released.Time,
 				Hold: invoices.Hold{Reason: r.Reason, By: r.By, Until: r.Until.Time},
 				Rest: invoices.Rest{Act: act, Until: r.RestUntil.Time, Tries: r.Tries, Why: r.Why},

@@ -53,7 +53,7 @@ func (t *tx) touch(to Target, now time.Time) (id string, err error) {
 	if to.Account != "" {
 		query, name = `WHERE id = $1`, to.Account
 	}
-	err = t.GetContext(t.ctx, &id, `UPDATE accounts SET version = version + 1, next_act = 'look', next_at = $2 `+query+` RETURNING id`, name, at(now))
+	err = t.GetContext(t.ctx, &id, `UPDATE accounts SET version = version + 1, claims = 0, next_act = 'look', next_at = $2 `+query+` RETURNING id`, name, at(now))
 	if isNone(err) {
 		err = fmt.Errorf("%s: %w", to, ErrUnknown)
 	}
@@ -111,6 +111,12 @@ func (s *Store) Lift(ctx context.Context, to Target, by, reason string, now time
 		}
 		holds, err := t.endHold(to, by, reason, now)
 		if err != nil {
+			return err
+		}
+		if _, err := t.quiet(invoices.AlarmPanic, id, by, reason, now); err != nil {
+			return err
+		}
+		if err := t.exec(`UPDATE accounts SET suppressed = '' WHERE id = $1 AND suppressed <> ''`, id); err != nil {
 			return err
 		}
 		which, name := `number = $1`, to.Invoice

@@ -20,6 +20,8 @@ var ErrEnough = errors.New("enough")
 type Filter struct {
 	Account string // id, or a pattern as in path.Match
 	Invoice string // number, or a pattern: accounts that owe, or owed, one
+
+	due time.Time // only accounts that are due then; zero: all
 }
 
 // Walk calls yield with every account that has open business, whole, in order
@@ -85,6 +87,9 @@ func isPattern(s string) bool { return strings.ContainsAny(s, `*?[\`) }
 func (s *Store) page(ctx context.Context, t *sqlx.Tx, f Filter, after string) (ids []string, err error) {
 	var in args
 	where := `id > ` + in.add(after)
+	if !f.due.IsZero() && f.Account == "" && f.Invoice == "" {
+		where += ` AND next_at <= ` + in.add(at(f.due))
+	}
 	if f.Account != "" && !isPattern(f.Account) {
 		where += ` AND id = ` + in.add(f.Account)
 	}

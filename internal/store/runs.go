@@ -43,7 +43,7 @@ func (s *Store) Ended(ctx context.Context, id string, now time.Time, counts map[
 		why = cause.Error()
 	}
 	return s.write(ctx, func(t *tx) error {
-		return t.exec(`UPDATE runs SET ended_at = $2, counts = $3, error = $4 WHERE id = $1`, id, at(now), text, why)
+		return t.exec(`UPDATE runs SET ended_at = $2, counts = $3, error = $4, letters = $5 WHERE id = $1`, id, at(now), text, why, counts["letters sent"])
 	})
 }
 

@@ -151,7 +151,7 @@ func TestClaimUsesItsIndex(t *testing.T) {
 			explain = `EXPLAIN QUERY PLAN `
 		}
 		q := invoices.Query{Now: monday, Lease: time.Minute, Acts: []invoices.Act{invoices.Idle, invoices.Email}}
-		query, in := s.leaseQuery(q, "lease", 16)
+		query, in := s.leaseQuery(q, "lease", 16, claims{0, suspicious})
 		rows, err := s.db.Queryx(explain+query, in...)
 		if err != nil {
 			t.Fatal(err)

@@ -90,7 +90,7 @@ func (s *Store) Wake(ctx context.Context, config string, now time.Time) error {
 func (t *tx) wake(ids []string, now time.Time) error {
 	var in args
 	due := in.add(at(now))
-	err := t.exec(`UPDATE accounts SET version = version + 1, next_act = 'look', next_at = `+due+` WHERE id IN `+in.list(ids), in...)
+	err := t.exec(`UPDATE accounts SET version = version + 1, claims = 0, next_act = 'look', next_at = `+due+` WHERE id IN `+in.list(ids), in...)
 	if err != nil {
 		return err
 	}
@@ -120,10 +120,12 @@ func (s *Store) NextDue(ctx context.Context) (due time.Time, any bool, err error
 // Stats is how the installation is doing.
 type Stats struct {
 	Due         int                  // accounts that are due
-	OldestDue   time.Time            // since when the first of them is; zero: none is
+	OldestDue   time.Time            // since when the first account has wanted to send a letter; zero: none does
 	People      int                  // accounts that wait for a person
 	Uncertain   int                  // letters that may or may not have left
 	Incidents   int                  // open ones
+	Broken      int                  // accounts left alone because handling them broke off
+	Alarms      int                  // open ones
 	LastSuccess map[string]time.Time // by job
 	Stale       map[string]time.Time // by source: when it was last read
 }
@@ -131,19 +133,21 @@ type Stats struct {
 // Stats returns how the installation is doing at an instant.
 func (s *Store) Stats(ctx context.Context, now time.Time) (Stats, error) {
 	var row struct {
-		Due, People, Uncertain, Incidents int
-		Oldest                            instant
+		Due, People, Uncertain, Incidents, Broken, Alarms int
+		Oldest                                            instant
 	}
 	err := s.db.GetContext(ctx, &row, `
 		SELECT (SELECT COUNT(*) FROM accounts WHERE next_at <= $1) AS due,
-			(SELECT MIN(next_at) FROM accounts WHERE next_at <= $1) AS oldest,
+			(SELECT MIN(wants_at) FROM accounts WHERE wants_at IS NOT NULL AND claims < $3) AS oldest,
+			(SELECT COUNT(*) FROM accounts WHERE claims >= $3) AS broken,
+			(SELECT COUNT(*) FROM alarms WHERE closed_at IS NULL) AS alarms,
 			(SELECT COUNT(*) FROM accounts WHERE next_person) AS people,
 			(SELECT COUNT(*) FROM letters WHERE state = $2) AS uncertain,
-			(SELECT COUNT(*) FROM incidents WHERE closed_at IS NULL) AS incidents`, at(now), string(invoices.Uncertain))
+			(SELECT COUNT(*) FROM incidents WHERE closed_at IS NULL) AS incidents`, at(now), string(invoices.Uncertain), invoices.MaxClaims)
 	if err != nil {
 		return Stats{}, s.fault(ctx, err)
 	}
-	st := Stats{Due: row.Due, OldestDue: row.Oldest.Time, People: row.People, Uncertain: row.Uncertain, Incidents: row.Incidents}
+	st := Stats{Due: row.Due, OldestDue: row.Oldest.Time, People: row.People, Uncertain: row.Uncertain, Incidents: row.Incidents, Broken: row.Broken, Alarms: row.Alarms}
 	if st.LastSuccess, err = s.lastSuccess(ctx); err != nil {
 		return Stats{}, err
 	}
