@@ -19,6 +19,7 @@
 package mailer
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
@@ -115,6 +116,7 @@ type Pool struct {
 	replyTo  *mail.Address // nil: none
 	redirect string
 	tls      *tls.Config
+	dial     func(ctx context.Context, network, address string) (net.Conn, error)
 	pace     *rate.Limiter
 	secrets  []string      // what no text may contain
 	slots    chan struct{} // one token per connection open or being opened
@@ -129,7 +131,7 @@ type Pool struct {
 
 // New returns a pool. It connects to nothing yet.
 func New(o Options) (*Pool, error) {
-	p := &Pool{o: o}
+	p := &Pool{o: o, dial: new(net.Dialer).DialContext}
 	problems := []error{p.checkServer(), p.checkLimits(), p.checkTimeouts(), p.checkPeople()}
 	if o.Now == nil {
 		problems = append(problems, errors.New("no clock is given"))

@@ -30,8 +30,9 @@ type session struct {
 
 // open connects, agrees on TLS and logs in. Its error is a *stop.
 func (p *Pool) open(ctx context.Context) (*session, *stop) {
-	dialer := net.Dialer{Timeout: p.o.Timeouts.Connect}
-	conn, err := dialer.DialContext(ctx, "tcp", p.host)
+	soon, cancel := context.WithTimeout(ctx, p.o.Timeouts.Connect)
+	conn, err := p.dial(soon, "tcp", p.host)
+	cancel()
 	if err != nil {
 		if ctx.Err() != nil {
 			err = stopped(ctx)
@@ -70,9 +71,14 @@ func (p *Pool) greet(w *wire) (*session, *stop) {
 	if err != nil {
 		return nil, &stop{at: Greeting, err: err}
 	}
+	var hello refusedHello
+	client.ErrorHandlerRegistry.RegisterHandler(p.o.Host, "ehlo", &hello)
 	w.phase(t.Greeting)
 	if err := client.Hello(p.helloName(w)); err != nil {
 		return nil, &stop{at: Hello, err: err}
+	}
+	if hello.err != nil && !hello.unknown() {
+		return nil, &stop{at: Hello, err: hello.err}
 	}
 	if p.o.Security == StartTLS {
 		if offered, _ := client.Extension("STARTTLS"); !offered {
@@ -80,6 +86,9 @@ func (p *Pool) greet(w *wire) (*session, *stop) {
 		}
 		w.phase(t.Connect)
 		if err := client.StartTLS(p.tls); err != nil {
+			if hello.err != nil { // the second one, under TLS
+				return nil, &stop{at: Hello, err: err}
+			}
 			return nil, &stop{at: Secure, err: err}
 		}
 	}
@@ -93,6 +102,24 @@ func (p *Pool) greet(w *wire) (*session, *stop) {
 	s.pipelining, _ = client.Extension("PIPELINING")
 	s.size, _ = client.Extension("SIZE")
 	return s, nil
+}
+
+// refusedHello keeps what was wrong with the answer to EHLO. Go-mail's client
+// says HELO after any failure, and does not tell: a server that is busy for a
+// moment would then pass for one that has no STARTTLS and no login.
+type refusedHello struct{ err error }
+
+// HandleError is called by go-mail's client.
+func (h *refusedHello) HandleError(_, _ string, _ *textproto.Conn, err error) error {
+	h.err = err
+	return err
+}
+
+// unknown reports whether the server does not know EHLO, for which RFC 5321,
+// section 3.2, has HELO.
+func (h *refusedHello) unknown() bool {
+	said, replied := errors.AsType[*textproto.Error](h.err)
+	return replied && said.Code/100 == 5
 }
 
 // helloName is how we introduce ourselves: a name, or the address we connect

@@ -31,6 +31,8 @@ var ends = []struct {
 	{sentence: "an endless greeting is cut off", script: script{"GREETING": strings.Repeat("220-welcome\n", 40_000) + "220 at last"}, kind: invoices.Later, about: invoices.ErrServer, at: Greeting},
 	{sentence: "a greeting of one endless line is cut off", script: script{"GREETING": "220 " + strings.Repeat("x", 600_000)}, kind: invoices.Later, about: invoices.ErrServer, at: Greeting},
 	{sentence: "EHLO and HELO refused: down", script: script{"EHLO": "500 what", "HELO": "421 go away"}, kind: invoices.Later, about: invoices.ErrServer, at: Hello},
+	{sentence: "EHLO unknown, HELO known: an old server, which is good enough on this machine", script: script{"EHLO": "500 what"}, at: Dot, sent: true, asked: true, accepted: 1, kept: true},
+	{sentence: "EHLO 451: come back later, and no HELO instead", script: script{"EHLO": "451 4.3.2 not now"}, kind: invoices.Later, about: invoices.ErrServer, at: Hello},
 	{sentence: "hung up at EHLO: down", script: script{"EHLO": drops}, kind: invoices.Later, about: invoices.ErrServer, at: Hello},
 	{sentence: "silence at EHLO: down", script: script{"EHLO": hangs}, kind: invoices.Later, about: invoices.ErrServer, at: Hello},
 
@@ -404,10 +406,28 @@ func TestR02_CancelledAfterCommit(t *testing.T) {
 	srv := newServer(t, script{"DOT": hangs}, "PIPELINING")
 	p := newPool(t, srv.options())
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err := p.Send(ctx, composed(t, p, aLetter("x")), func(context.Context) error { cancel(); return nil })
+	go func() {
+		<-srv.dots
+		cancel()
+	}()
+	_, err := p.Send(ctx, composed(t, p, aLetter("x")), yes)
 	checkFault(t, err, invoices.Ambiguous, nil)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestR02_CancelledDuringCommit: the dot was not written and will not be, so
+// nothing is in doubt.
+func TestR02_CancelledDuringCommit(t *testing.T) {
+	srv := newServer(t, nil, "PIPELINING")
+	p := newPool(t, srv.options())
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := p.Send(ctx, composed(t, p, aLetter("x")), func(context.Context) error { cancel(); return nil })
+	checkFault(t, err, invoices.Later, nil)
+	srv.settle()
+	if !errors.Is(err, context.Canceled) || len(srv.ended) != 0 {
+		t.Errorf("%d dots: %v", len(srv.ended), err)
 	}
 }
 

@@ -19,10 +19,13 @@ import (
 // tries nothing twice, except that a connection which died while it was idle
 // is replaced once, before the server has seen any of the letter.
 //
-// When ctx ends before commit is called, nothing is sent. Afterwards the reply
-// is waited for, for as long as Timeouts.Dot; when ctx ends meanwhile the wait
-// is given up and the letter is in doubt. So a caller that stops in good order
-// lets ctx live on for a while. In test mode a letter that was composed for
+// A server that speaks or hangs up before the dot ends the letter, and the
+// error is of another kind than Ambiguous even if commit had been called.
+//
+// When ctx ends before the dot is written, nothing is sent. Afterwards the
+// reply is waited for, for as long as Timeouts.Dot; when ctx ends meanwhile the
+// wait is given up and the letter is in doubt. So a caller that stops in good
+// order lets ctx live on for a while. In test mode a letter that was composed for
 // anybody but the test recipient is refused (R26).
 func (p *Pool) Send(ctx context.Context, l invoices.Letter, commit func(context.Context) error) (string, error) {
 	e, err := p.envelope(l)

@@ -3,6 +3,7 @@ package mailer
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -12,7 +13,13 @@ import (
 type stop struct {
 	at    Phase
 	err   error
-	stale bool // on a reused connection, before the server answered at all: as if never begun
+	stale bool // on a reused connection, before the server took the sender: as if never begun
+}
+
+// answered reports whether a reply of the server ended the letter.
+func (s *stop) answered() bool {
+	_, answered := errors.AsType[refusal](s.err)
+	return answered
 }
 
 // An envelope is what the mail server is told about a letter.
@@ -51,8 +58,15 @@ func (s *session) carry(ctx context.Context, e envelope, t Timeouts, commit func
 	if end := s.announce(e, t); end != nil {
 		return reply{}, end
 	}
+	ear := s.listen()
+	defer func() { // nobody listens on when we are gone, also when commit panicked
+		if !s.sound {
+			s.wire.cut(errClosed)
+			ear.wait()
+		}
+	}()
 	if err := s.write(t.Body, stuffed(e.raw)); err != nil {
-		return reply{}, &stop{at: Body, err: err}
+		return reply{}, ear.early()
 	}
 	if !s.wire.rest() {
 		return reply{}, &stop{at: Body, err: errSlow}
@@ -60,28 +74,47 @@ func (s *session) carry(ctx context.Context, e envelope, t Timeouts, commit func
 	if !unwatch() {
 		return reply{}, &stop{at: Body, err: stopped(ctx)}
 	}
+	if ear.spoke() { // the letter is lost already, and no doubt need be noted
+		return reply{}, ear.early()
+	}
 
 	if err := commit(ctx); err != nil {
 		return reply{}, &stop{at: Commit, err: err}
 	}
-
-	// If we die from here on, the letter is in doubt.
+	if ctx.Err() != nil {
+		return reply{}, &stop{at: Body, err: stopped(ctx)}
+	}
 	unwatch = s.wire.watch(ctx)
 	defer unwatch()
-	if err := s.write(t.Dot, []byte("\r\n.\r\n")); err != nil {
+	last, end := s.dot(ear, t.Dot)
+	if end == nil || end.answered() {
+		s.sound = last.code != 421 && unwatch()
+	}
+	return last, end
+}
+
+// dot writes the dot, unless the server has spoken already, and waits for the
+// answer. If we die in here, the letter is in doubt.
+func (s *session) dot(ear *ear, patience time.Duration) (reply, *stop) {
+	if !ear.expect() {
+		return reply{}, ear.early()
+	}
+	before := s.wire.given.Load()
+	if err := s.write(patience, []byte("\r\n.\r\n")); err != nil {
+		if s.wire.given.Load() == before { // not one byte of it left us
+			return reply{}, &stop{at: Body, err: err}
+		}
 		return reply{}, &stop{at: Dot, err: err}
 	}
-	last, err := s.answer(t.Dot)
+	last, err := ear.wait()
 	switch {
 	case err != nil:
 		return reply{}, &stop{at: Dot, err: err}
 	case last.class() == 3:
 		return reply{}, &stop{at: Dot, err: errNonsense}
 	case last.class() != 2:
-		s.sound = last.code != 421 && unwatch()
-		return reply{}, &stop{at: Dot, err: refusal{reply: last}}
+		return last, &stop{at: Dot, err: refusal{reply: last}}
 	}
-	s.sound = unwatch()
 	return last, nil
 }
 
@@ -135,7 +168,7 @@ func (s *session) exchange(commands []command) *stop {
 		switch {
 		case err != nil:
 			return gravest(refused, &stop{at: c.at, err: err, stale: c.at == Mail && !s.fresh})
-		case r.code == 421 && c.at == Mail && !s.fresh: // the notice of an idle connection, not an answer
+		case (r.code == 421 || r.class() == 5) && c.at == Mail && !s.fresh: // perhaps about the idle connection, not about us
 			return &stop{at: Mail, err: refusal{reply: r}, stale: true}
 		case r.code == 421:
 			return gravest(refused, c.refused(r))
@@ -164,6 +197,9 @@ func (s *session) ask(commands []command, i int) (reply, error) {
 		unwritten = nil
 	}
 	if len(unwritten) > 0 {
+		if s.in.Buffered() > 0 { // it answers what was not asked
+			return reply{}, errNonsense
+		}
 		var lines []byte
 		for _, c := range unwritten {
 			lines = append(append(lines, c.line...), "\r\n"...)

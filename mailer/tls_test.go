@@ -280,6 +280,9 @@ func TestR19_STARTTLS(t *testing.T) {
 		about      error
 	}{
 		{"not offered: never in the clear", nil, []string{"AUTH PLAIN"}, invoices.Halt, nil},
+		{"EHLO unknown, and HELO offers nothing", script{"EHLO": "500 what"}, []string{"STARTTLS"}, invoices.Halt, nil},
+		{"EHLO refused for the moment, which says nothing about TLS", script{"EHLO": "421 4.3.2 busy"}, []string{"STARTTLS"}, invoices.Later, invoices.ErrServer},
+		{"EHLO answered with nonsense, and the server goes on", script{"EHLO": "hello yourself"}, []string{"STARTTLS"}, invoices.Later, invoices.ErrServer},
 		{"offered and refused", script{"STARTTLS": "502 5.5.1 no"}, []string{"STARTTLS"}, invoices.Halt, nil},
 		{"not available for the moment", script{"STARTTLS": "454 4.7.0 TLS not available"}, []string{"STARTTLS"}, invoices.Later, invoices.ErrServer},
 		{"agreed, and then no TLS", script{"STARTTLS": "220 go on\nthis is not TLS"}, []string{"STARTTLS"}, invoices.Later, invoices.ErrServer},

@@ -25,20 +25,22 @@ var (
 // need a clock; whatever is wrong with a wire, it is never used again.
 type wire struct {
 	net.Conn
-	left     int // bytes the server may still send in this phase
+	left     atomic.Int64 // bytes the server may still send in this phase
+	given    atomic.Int64 // bytes that were handed to the kernel
 	watchdog *time.Timer
 	why      atomic.Pointer[error] // why we closed it; nil: we did not
 }
 
 func newWire(conn net.Conn, patience time.Duration) *wire {
-	w := &wire{Conn: conn, left: chatter}
+	w := &wire{Conn: conn}
+	w.left.Store(chatter)
 	w.watchdog = time.AfterFunc(patience, func() { w.cut(errSlow) })
 	return w
 }
 
 // phase begins a phase: the server has so long, and may say so much.
 func (w *wire) phase(patience time.Duration) {
-	w.left = chatter
+	w.left.Store(chatter)
 	w.watchdog.Reset(patience)
 }
 
@@ -48,12 +50,20 @@ func (w *wire) rest() bool { return w.watchdog.Stop() }
 
 // Read reads what the server sent, within the phase's budget.
 func (w *wire) Read(b []byte) (int, error) {
-	if w.left <= 0 {
+	left := w.left.Load()
+	if left <= 0 {
 		w.cut(errChatter)
 		return 0, errChatter
 	}
-	n, err := w.Conn.Read(b[:min(len(b), w.left)])
-	w.left -= n
+	n, err := w.Conn.Read(b[:min(int64(len(b)), left)])
+	w.left.Add(-int64(n))
+	return n, err
+}
+
+// Write writes, and counts what left us.
+func (w *wire) Write(b []byte) (int, error) {
+	n, err := w.Conn.Write(b)
+	w.given.Add(int64(n))
 	return n, err
 }
 
