@@ -168,8 +168,8 @@ func (s *session) exchange(commands []command) *stop {
 		switch {
 		case err != nil:
 			return gravest(refused, &stop{at: c.at, err: err, stale: c.at == Mail && !s.fresh})
-		case (r.code == 421 || r.class() == 5) && c.at == Mail && !s.fresh: // perhaps about the idle connection, not about us
-			return &stop{at: Mail, err: refusal{reply: r}, stale: true}
+		case r.class() >= 4 && c.at == Mail && !s.fresh: // perhaps said of the idle connection, which is not used again
+			return &stop{at: Mail, err: refusal{reply: r}, stale: r.code == 421 || r.class() == 5}
 		case r.code == 421:
 			return gravest(refused, c.refused(r))
 		case r.class() == c.class:
