@@ -113,7 +113,8 @@ func (e *end) took() int {
 	return e.taken
 }
 
-func (e *end) LocalAddr() net.Addr              { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 40000} }
+func (e *end) LocalAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 40000} }
+
 func (e *end) RemoteAddr() net.Addr             { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 2), Port: 587} }
 func (e *end) SetDeadline(time.Time) error      { return nil }
 func (e *end) SetReadDeadline(time.Time) error  { return nil }

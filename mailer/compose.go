@@ -71,8 +71,8 @@ func (p *Pool) compose(l invoices.Letter) (invoices.Letter, error) {
 	if l.Raw, err = p.write(l, meant); err != nil {
 		return l, err
 	}
-	if p.o.Sign != nil {
-		if l.Raw, err = p.o.Sign(l.Raw); err != nil {
+	if p.sign != nil {
+		if l.Raw, err = p.sign(l.Raw); err != nil {
 			return l, fmt.Errorf("sign it: %w", err)
 		}
 	}

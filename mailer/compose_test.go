@@ -182,9 +182,9 @@ func TestR22_GateReadsTheFinishedMessage(t *testing.T) {
 		{"its end is missing", func(raw []byte) ([]byte, error) { return bytes.TrimSuffix(raw, []byte("\r\n")), nil }, false},
 		{"the signer gives up", func([]byte) ([]byte, error) { return nil, errors.New("no key") }, false},
 	} {
-		o := options()
-		o.Sign = row.sign
-		_, err := newPool(t, o).Compose(aLetter("7f3a9c"))
+		p := newPool(t, options())
+		p.sign = row.sign
+		_, err := p.Compose(aLetter("7f3a9c"))
 		if (err == nil) != row.right {
 			t.Errorf("%s: %v", row.sentence, err)
 		}

@@ -68,9 +68,10 @@ type Options struct {
 	HelloName       string         // the name of this machine; empty: the address of the connection, as in [192.0.2.1]
 	RootCAs         *x509.CertPool // whom to trust; nil: whom the system trusts
 
-	// Sign returns a composed message with a signature header in front of it,
-	// before it is checked, stored and sent. Nil: messages are not signed.
-	Sign func(message []byte) ([]byte, error)
+	// DKIM are the keys that sign letters. The domain of From picks them: all
+	// keys of that domain sign, so that a new key can be brought in beside the
+	// old one. Empty: letters are not signed, or the mail server does it.
+	DKIM []DKIMKey
 	// Now is the business clock; it stamps the Date header and nothing else.
 	Now func() time.Time
 	// OnOutcome is told how every Send ended, from several goroutines. It may
@@ -116,6 +117,7 @@ type Pool struct {
 	replyTo  *mail.Address // nil: none
 	redirect string
 	tls      *tls.Config
+	sign     func(message []byte) ([]byte, error) // nil: messages are not signed
 	dial     func(ctx context.Context, network, address string) (net.Conn, error)
 	pace     *rate.Limiter
 	secrets  []string      // what no text may contain
@@ -132,7 +134,7 @@ type Pool struct {
 // New returns a pool. It connects to nothing yet.
 func New(o Options) (*Pool, error) {
 	p := &Pool{o: o, dial: new(net.Dialer).DialContext}
-	problems := []error{p.checkServer(), p.checkLimits(), p.checkTimeouts(), p.checkPeople()}
+	problems := []error{p.checkServer(), p.checkLimits(), p.checkTimeouts(), p.checkPeople(), p.checkKeys()}
 	if o.Now == nil {
 		problems = append(problems, errors.New("no clock is given"))
 	}
@@ -258,6 +260,27 @@ func (p *Pool) checkPeople() error {
 	}
 	o.MessageIDDomain = domain
 	return errors.Join(problems...)
+}
+
+// checkKeys reads the DKIM keys. It wants one for the sender, for without it
+// not one letter could be composed.
+func (p *Pool) checkKeys() error {
+	if len(p.o.DKIM) == 0 {
+		return nil
+	}
+	keys, err := readKeys(p.o.DKIM)
+	if err != nil {
+		return err
+	}
+	if p.from != nil {
+		domain := p.from.Address[strings.LastIndexByte(p.from.Address, '@')+1:]
+		if len(signersOf(keys, domain)) == 0 {
+			return fmt.Errorf("there are DKIM keys, but none for the sender's domain %s", domain)
+		}
+	}
+	p.o.DKIM = nil // they are read, and need not lie around
+	p.sign = func(message []byte) ([]byte, error) { return signMessage(keys, message) }
+	return nil
 }
 
 // loopback reports whether a host is this machine, by its name alone.
