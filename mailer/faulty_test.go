@@ -368,7 +368,12 @@ func (v *visit) text() bool {
 		if v.f.at == afterText {
 			<-v.f.committing
 		}
-		if _, ok := v.say(v.f.at, "250 2.0.0 queued before it came"); !ok {
+		_, ok := v.say(v.f.at, "250 2.0.0 queued before it came")
+		if ok && v.f.at == inText { // and reads no further
+			<-v.f.release
+			return false
+		}
+		if !ok {
 			return false
 		}
 	}

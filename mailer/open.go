@@ -94,7 +94,8 @@ func (p *Pool) greet(w *wire) (*session, *stop) {
 	}
 	if p.o.Username != "" {
 		w.phase(t.Greeting)
-		if err := client.Auth(&login{host: p.o.Host, username: p.o.Username, password: p.o.Password}); err != nil {
+		offered, _ := client.Extension("AUTH")
+		if err := client.Auth(&login{host: p.o.Host, username: p.o.Username, password: p.o.Password, offered: offered}); err != nil {
 			return nil, &stop{at: Login, err: err}
 		}
 	}
@@ -160,12 +161,15 @@ func (w *wire) explain(err error) error {
 // once, over TLS or to this machine itself; New sees to that.
 type login struct {
 	host, username, password string
+	offered                  bool // by the last EHLO; go-mail's client also remembers the one before TLS
 	smtp.Auth
 }
 
 // Start chooses the mechanism.
 func (l *login) Start(server *smtp.ServerInfo) (mechanism string, first []byte, err error) {
 	switch {
+	case !l.offered:
+		return "", nil, errNoLogin
 	case slices.Contains(server.Auth, "PLAIN"):
 		l.Auth = smtp.PlainAuth("", l.username, l.password, l.host, true)
 	case slices.Contains(server.Auth, "LOGIN"):

@@ -97,6 +97,8 @@ func judge(at Phase, err error) verdict {
 		return later("we were stopped before the letter was complete")
 	case errors.As(err, new(*tls.CertificateVerificationError)):
 		return halt("the mail server's certificate is not trusted; correct smtp.host, or let this machine trust its issuer")
+	case (at == Connect || at == Secure) && !answered && noCommonTLS.MatchString(err.Error()):
+		return halt("the mail server speaks no TLS that is safe (1.2 or newer); ask its administrator")
 	case errors.Is(err, errNoTLS):
 		return halt("letters are not sent in the clear; correct smtp.port and smtp.security")
 	case errors.Is(err, errNoLogin):
@@ -132,6 +134,11 @@ func judge(at Phase, err error) verdict {
 		return verdict{invoices.Never, errors.New("the mail server refused the letter by its rules"), true}
 	}
 }
+
+// noCommonTLS matches how crypto/tls says that the server and we have no
+// version or cipher of TLS in common, which waiting does not mend. It has no
+// types for that.
+var noCommonTLS = regexp.MustCompile(`tls: (protocol version not supported|server selected unsupported protocol version|handshake failure|insufficient security level|server chose an unconfigured cipher suite)`)
 
 // relaying matches how servers say that they do not pass our letters on.
 var relaying = regexp.MustCompile(`(?i)\brelay(ing)?\b.{0,20}\b(denied|prohibited|refused|not (permitted|allowed))|\b(unable|not (permitted|allowed)|cannot|do not|don't) (to )?relay|\bclient host (rejected|\[)|\bsender address rejected|\bhelo command rejected`)

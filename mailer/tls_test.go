@@ -103,7 +103,8 @@ func (a *authority) files(c tls.Certificate, dir string) (cert, key string) {
 // we say.
 type library struct {
 	mechanisms []string
-	strangers  bool // may send without a login
+	strangers  bool   // may send without a login
+	newest     uint16 // TLS version; 0: whichever
 	mu         sync.Mutex
 	letters    []string
 	logins     []string
@@ -189,7 +190,7 @@ func (b *library) serve(t *testing.T, security Security, cert tls.Certificate) O
 	}
 	srv := smtp.NewServer(b)
 	srv.Domain, srv.ErrorLog = "mail.example", log.New(io.Discard, "", 0)
-	srv.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}}
+	srv.TLSConfig = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS10, MaxVersion: b.newest}
 	o := options()
 	o.Host, o.Port, o.Security = "127.0.0.1", l.Addr().(*net.TCPAddr).Port, security
 	o.Username, o.Password = "billing", "correct horse"
