@@ -6,14 +6,15 @@ import (
 )
 
 // An ear hears a server out while a letter is handed over. From the answer to
-// DATA until the dot the server has nothing to say: what it says nevertheless,
-// and that it hung up, is heard here before the dot is written. The letter is
-// then known to be lost, where otherwise it would be in doubt; and a server
-// that refuses in the middle of a text, and reads no further, is understood at
-// once.
+// DATA until the dot the server has nothing to say: the first byte that it says
+// nevertheless, and that it hung up, is heard here before the dot is written.
+// The letter is then known to be lost, where otherwise it would be in doubt;
+// and a server that refuses in the middle of a text, and reads no further, is
+// understood at once.
 type ear struct {
+	wire  *wire
 	state atomic.Int32
-	heard chan struct{} // closed when the server has spoken
+	heard chan struct{} // closed when the server has finished speaking
 	reply reply
 	err   error
 }
@@ -22,19 +23,21 @@ type ear struct {
 const (
 	nothing    int32 = iota // the text is under way
 	theAnswer               // to the dot, which is being written
-	interposed              // the server spoke, or hung up, before the dot
+	interposed              // the server began to speak, or hung up, before the dot
 )
 
 // listen begins to listen. Until the ear has heard something nobody else may
 // read from the session.
 func (s *session) listen() *ear {
-	e := &ear{heard: make(chan struct{})}
+	e := &ear{wire: s.wire, heard: make(chan struct{})}
 	go func() {
 		defer close(e.heard)
+		_, _ = s.in.Peek(1) // what is wrong, reading will tell again
+		early := e.state.CompareAndSwap(nothing, interposed)
 		if e.reply, e.err = readReply(s.in); e.err != nil {
 			e.err = s.wire.cause(e.err)
 		}
-		if e.state.CompareAndSwap(nothing, interposed) {
+		if early {
 			s.wire.cut(errEarly) // wakes who is writing
 		}
 	}()
@@ -48,7 +51,7 @@ var errEarly = errors.New("the server spoke before the letter was complete")
 // spoken already: the dot must then not be written.
 func (e *ear) expect() bool { return e.state.CompareAndSwap(nothing, theAnswer) }
 
-// spoke reports whether the server spoke before the dot.
+// spoke reports whether the server began to speak before the dot.
 func (e *ear) spoke() bool { return e.state.Load() == interposed }
 
 // wait waits for what the server says.
@@ -58,8 +61,9 @@ func (e *ear) wait() (reply, error) {
 }
 
 // early is how a letter ends whose server spoke out of turn, or with which the
-// connection broke.
+// connection broke. The server may finish what it began.
 func (e *ear) early() *stop {
+	e.wire.phase(farewell)
 	said, broken := e.wait()
 	switch {
 	case broken != nil:

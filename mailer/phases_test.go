@@ -107,11 +107,11 @@ var cells = []struct {
 	{inText, []fault{refuses}, rejected, Body, "the server has read enough: 552, too large"},
 	{inText, []fault{echoes, stutters}, postponed, Body, "a letter is not accepted before its dot"},
 
-	{afterText, every(brokenOff, unclear, []fault{rambles, drones}), postponed, Body, "the dot was not written, so there is no doubt, although we had committed to the letter"},
+	{afterText, every(brokenOff, unclear, []fault{rambles, drips, drones}), postponed, Body, "the dot was not written, so there is no doubt, although we had committed to the letter"},
 	{afterText, []fault{saysLater, leaves}, postponed, Body, "the server wants it later, and said so before the dot"},
 	{afterText, []fault{refuses}, rejected, Body, "the server refused, and said so before the dot"},
 	{afterText, []fault{echoes, stutters}, postponed, Body, "a letter is not accepted before its dot"},
-	{afterText, []fault{keepsMum, drips}, doubtful, Dot, "the dot was written, and nothing came back"},
+	{afterText, []fault{keepsMum}, doubtful, Dot, "the dot was written, and nothing came back"},
 
 	{atDot, every(brokenOff, endless, unclear, []fault{drones}), doubtful, Dot, "nobody knows whether the letter was accepted"},
 	{atDot, []fault{saysLater, leaves}, postponed, Dot, "the server wants it later"},

@@ -238,8 +238,8 @@ func (s *session) reset(patience time.Duration) {
 	s.sound = err == nil && r.class() == 2 && s.in.Buffered() == 0
 }
 
-// farewell is how long a server may take over RSET and QUIT, which concern no
-// letter.
+// farewell is how long a server may take over what concerns no letter: RSET,
+// QUIT, and the end of a reply that came too early.
 const farewell = 10 * time.Second
 
 // quit says goodbye if the session is sound, and closes the connection.
