@@ -78,6 +78,8 @@ var ends = []struct {
 	{sentence: "DATA and 250, which is no answer to it: lost", script: script{"DATA": "250 ok"}, kind: invoices.Later, at: Data},
 	{sentence: "DATA and an answer more than was asked for: lost", script: script{"DATA": "354 go on\n250 2.0.0 queued already"}, kind: invoices.Later, at: Data},
 
+	{sentence: "DATA and 354, and 550 right behind it: refused", script: script{"DATA": "354 go on\n550 5.7.1 on second thoughts"}, kind: invoices.Never, at: Data},
+
 	{sentence: "the dot and 250: sent", script: script{}, at: Dot, sent: true, asked: true, accepted: 1, kept: true},
 	{sentence: "the dot and 251: sent", script: script{"DOT": "251 2.0.0 will forward"}, at: Dot, sent: true, asked: true, accepted: 1, kept: true},
 	{sentence: "250 in several lines: sent", script: script{"DOT": "250-2.0.0 ok\n250 2.0.0 queued as 4711"}, at: Dot, sent: true, asked: true, accepted: 1, kept: true},

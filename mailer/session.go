@@ -149,11 +149,16 @@ func (s *session) announce(e envelope, t Timeouts) *stop {
 			return end
 		}
 	}
-	if s.in.Buffered() > 0 { // it answers what was not asked
-		s.sound = false
-		return &stop{at: Data, err: errNonsense}
+	if s.in.Buffered() == 0 {
+		return nil
 	}
-	return nil
+	// It asked for the text and spoke on. If that is a refusal, it is one of
+	// this letter.
+	r, err := s.answer(farewell)
+	if err == nil && r.class() >= 4 {
+		return &stop{at: Data, err: refusal{reply: r}}
+	}
+	return &stop{at: Data, err: errNonsense}
 }
 
 // exchange gives commands, at once if the server allows that, and reads all
