@@ -64,11 +64,11 @@ func Database(tb testing.TB) string {
 	var b [6]byte
 	_, _ = rand.Read(b[:]) // never fails
 	name := "dunning_test_" + hex.EncodeToString(b[:])
-	if err := execute(`CREATE DATABASE ` + name + ` TEMPLATE template0 ENCODING 'UTF8'`); err != nil {
+	if err := execute(admin, `CREATE DATABASE `+name+` TEMPLATE template0 ENCODING 'UTF8'`); err != nil {
 		tb.Fatalf("make a database: %v", err)
 	}
 	tb.Cleanup(func() {
-		if err := execute(`DROP DATABASE ` + name + ` WITH (FORCE)`); err != nil {
+		if err := execute(admin, `DROP DATABASE `+name+` WITH (FORCE)`); err != nil {
 			tb.Errorf("drop the database: %v", err)
 		}
 	})
@@ -90,7 +90,7 @@ func serve() (string, error) {
 }
 
 // execute runs one statement as superuser.
-func execute(statement string) error {
+func execute(admin, statement string) error {
 	db, err := sql.Open("postgres", admin)
 	if err != nil {
 		return errors.New(variable + " is not understood; write postgres://user:password@host/postgres?sslmode=disable")

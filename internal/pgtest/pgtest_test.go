@@ -3,6 +3,7 @@ package pgtest
 import (
 	"database/sql"
 	"os"
+	"strings"
 	"testing"
 )
 
@@ -37,5 +38,46 @@ func TestDatabase(t *testing.T) {
 	defer db.Close()
 	if err := db.Ping(); err == nil {
 		t.Error("the database is still there after its test")
+	}
+}
+
+// TestServer: what was committed outlives a crash; before the server is ready
+// again it refuses; nobody comes in by TCP without the password.
+func TestServer(t *testing.T) {
+	s := Start(t, "max_connections=20")
+	where := s.Database(t, "books", "")
+	db, err := sql.Open("postgres", where)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(`CREATE TABLE kept AS SELECT 42 AS n`); err != nil {
+		t.Fatal(err)
+	}
+	wrong, err := sql.Open("postgres", strings.Replace(where, s.Password(), "wrong", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer wrong.Close()
+	if err := wrong.Ping(); err == nil {
+		t.Error("a wrong password was taken")
+	}
+	for range 2 {
+		if err := s.Crash(); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Ping(); err == nil {
+			t.Error("the server answers after it was crashed")
+		}
+		if err := s.Restart(); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Ready(); err != nil {
+			t.Fatal(err)
+		}
+		var n int
+		if err := db.QueryRow(`SELECT n FROM kept`).Scan(&n); err != nil || n != 42 {
+			t.Errorf("after the crash: %d, %v", n, err)
+		}
 	}
 }

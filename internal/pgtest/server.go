@@ -1,6 +1,7 @@
 package pgtest
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"database/sql"
@@ -25,26 +26,38 @@ import (
 var programs = []string{"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/local/pgsql/bin", "/opt/homebrew/opt/postgresql*/bin"}
 
 // supervise runs the server until its input ends, which it does when the test
-// process does, however that ends; then it stops the server and tidies up.
+// process does, however that ends; then it stops the server and tidies up. Its
+// input is orders: crash ends the server as pg_ctl -m immediate does, start
+// starts it again. It answers each on descriptor 3.
 const supervise = `
 dir=$1; bin=$2; shift 2
-"$bin/postgres" "$@" &
+"$bin/postgres" "$@" 3>&- &
 server=$!
-read -r _
+while read -r order; do
+	case $order in
+	crash) kill -QUIT $server; wait $server ;;
+	start) "$bin/postgres" "$@" 3>&- & server=$! ;;
+	esac
+	echo done >&3
+done
 kill -INT $server 2>/dev/null
 wait $server
 cd / && rm -rf "$dir"`
 
 // A server is a PostgreSQL of our own.
 type server struct {
-	dir   string
-	cmd   *exec.Cmd
-	input io.Closer
-	gone  chan struct{}
-	log   *lastWords
+	dir     string
+	port    int // 0: the usual one
+	cmd     *exec.Cmd
+	orders  io.WriteCloser
+	answers *bufio.Reader
+	gone    chan struct{}
+	log     *lastWords
 }
 
-func start() (*server, error) {
+// start starts a server with more settings than the usual, each as in
+// postgresql.conf.
+func start(settings ...string) (*server, error) {
 	bin, err := find()
 	if err != nil {
 		return nil, err
@@ -58,7 +71,7 @@ func start() (*server, error) {
 		return nil, err
 	}
 	s := &server{dir: dir, gone: make(chan struct{}), log: &lastWords{}}
-	if err := s.run(bin, who); err != nil {
+	if err := s.run(bin, who, settings); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	return s, nil
@@ -136,20 +149,28 @@ func (s *server) command(who *syscall.Credential, name string, args ...string) *
 	return cmd
 }
 
-func (s *server) run(bin string, who *syscall.Credential) error {
+func (s *server) run(bin string, who *syscall.Credential, settings []string) error {
 	data := filepath.Join(s.dir, "data")
-	out, err := s.command(who, filepath.Join(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync").CombinedOutput()
+	out, err := s.command(who, filepath.Join(bin, "initdb"), "-D", data, "-U", "postgres", "--auth-local=trust", "--auth-host=scram-sha-256", "-E", "UTF8", "--locale=C", "--no-sync").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("initdb: %w\n%s", err, out)
 	}
-	s.cmd = s.command(who, "/bin/sh", "-c", supervise, "sh", s.dir, bin,
-		"-D", data, "-k", s.dir, "-c", "listen_addresses=", "-c", "max_connections=200")
+	args := []string{"-c", supervise, "sh", s.dir, bin, "-D", data, "-k", s.dir, "-c", "listen_addresses=", "-c", "max_connections=200"}
+	for _, setting := range settings {
+		args = append(args, "-c", setting)
+	}
+	s.cmd = s.command(who, "/bin/sh", args...)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
-	if s.input, err = s.cmd.StdinPipe(); err != nil {
+	if s.orders, err = s.cmd.StdinPipe(); err != nil {
 		return err
 	}
-	if err := s.cmd.Start(); err != nil {
+	answers, mouth, err := os.Pipe()
+	if err != nil {
 		return err
+	}
+	s.answers, s.cmd.ExtraFiles = bufio.NewReader(answers), []*os.File{mouth}
+	if err := errors.Join(s.cmd.Start(), mouth.Close()); err != nil {
+		return errors.Join(err, answers.Close())
 	}
 	go func() {
 		defer close(s.gone)
@@ -160,6 +181,9 @@ func (s *server) run(bin string, who *syscall.Credential) error {
 
 func (s *server) url() string {
 	q := url.Values{"host": {s.dir}, "user": {"postgres"}, "sslmode": {"disable"}}
+	if s.port != 0 {
+		q.Set("port", strconv.Itoa(s.port))
+	}
 	return "postgres:///postgres?" + q.Encode()
 }
 
@@ -188,9 +212,18 @@ func (s *server) ready() error {
 	}
 }
 
+// order has the supervisor do something, and returns when it is done.
+func (s *server) order(what string) error {
+	if _, err := io.WriteString(s.orders, what+"\n"); err != nil {
+		return err
+	}
+	_, err := s.answers.ReadString('\n')
+	return err
+}
+
 // stop ends the server and removes its folder.
 func (s *server) stop() error {
-	if err := s.input.Close(); err != nil {
+	if err := s.orders.Close(); err != nil {
 		return err
 	}
 	select {
