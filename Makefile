@@ -5,7 +5,7 @@ BIN      ?= bin/dunning
 RACE     ?= -race
 PACKAGES ?= ./...
 
-.PHONY: test deps lint build race bench crash kill clean
+.PHONY: test deps lint build race bench crash faults kill clean
 
 # All tests. Installs PostgreSQL, Postfix and its password checker first where
 # they are missing (as root on Debian or Ubuntu); never skips in silence.
@@ -23,6 +23,10 @@ deps:
 # Every boundary of the crash table instead of a sample (minutes).
 crash: deps
 	DUNNING_CRASHES=all $(GO) test -timeout 60m -run 'R02_CrashTable' -v ./jobs
+
+# Every fault of the database at every place instead of a sample (minutes).
+faults: deps
+	DUNNING_FAULTS=all $(GO) test -timeout 60m -run 'Break|Fault|Storm|Pgproxy' -v ./internal/pgproxy ./internal/store
 
 # Kill the real program N times at random, on both databases.
 N ?= 200

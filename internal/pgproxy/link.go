@@ -22,7 +22,6 @@ type link struct {
 // end ends both halves. A link that hangs is open until an end hangs up.
 func (l *link) end(w Way) {
 	if w == Hang {
-		l.hung.Store(true)
 		<-l.over
 		return
 	}

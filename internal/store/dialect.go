@@ -3,9 +3,7 @@ package store
 import (
 	"database/sql"
 	"errors"
-	"fmt"
 	"io/fs"
-	"strings"
 	"time"
 
 	"github.com/lib/pq"
@@ -35,8 +33,8 @@ type dialect struct {
 	leaseEnd  string // an expression: when a lease ends; %s is the argument made by leaseArg
 	leaseArg  func(from time.Time, d time.Duration) any
 
-	again func(error) bool // nothing was done, and trying again may help
-	plain func(error) error
+	again func(error) bool  // nothing was done, and trying again may help
+	plain func(error) error // says in plain words what commonly goes wrong
 }
 
 // SQLite looks up every named argument among all of a statement, so that the
@@ -48,7 +46,7 @@ func sqliteDialect() dialect {
 		snapshot: sql.TxOptions{ReadOnly: true}, rows: 50, keys: 1000,
 		schema: `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'goose_db_version'`,
 		again:  func(err error) bool { return sqliteCode(err) == sqlite3.SQLITE_BUSY },
-		plain:  func(err error) error { return err },
+		plain:  plainSQLite,
 	}
 	d.leaseByCaller()
 	return d
@@ -99,20 +97,4 @@ func isDuplicate(err error) bool {
 		return e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE || e.Code() == sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY
 	}
 	return postgresCode(err) == "23505"
-}
-
-// plainPostgres says in plain words what commonly keeps a database from being
-// opened.
-func plainPostgres(err error) error {
-	switch {
-	case strings.Contains(err.Error(), "SSL is not enabled on the server"):
-		return fmt.Errorf("%w; add ?sslmode=disable to database.url if the way to it is safe, as on one machine", err)
-	case strings.Contains(err.Error(), "unsupported startup parameter"):
-		return fmt.Errorf("%w; tell PgBouncer: ignore_startup_parameters = extra_float_digits, statement_timeout", err)
-	case postgresCode(err) == "28P01", postgresCode(err) == "28000":
-		return fmt.Errorf("%w; check the user and the password in database.url", err)
-	case postgresCode(err) == "3D000":
-		return fmt.Errorf("%w; make it with createdb, or correct database.url", err)
-	}
-	return err
 }

@@ -102,7 +102,7 @@ func connect(o Options) (*Store, error) {
 
 func (s *Store) begin(ctx context.Context, o Options) error {
 	if err := s.Ping(ctx); err != nil {
-		return fmt.Errorf("open the database: %w", s.on.plain(err))
+		return fmt.Errorf("open the database: %w", err)
 	}
 	if o.Migrate {
 		if _, _, err := s.Migrate(ctx); err != nil {
@@ -114,8 +114,15 @@ func (s *Store) begin(ctx context.Context, o Options) error {
 	return s.install(ctx)
 }
 
-// Close lets go of the database.
-func (s *Store) Close() error { return s.db.Close() }
+// Close lets go of the database. On PostgreSQL it cannot fail: to say goodbye
+// to a server that is gone already is no loss.
+func (s *Store) Close() error {
+	err := s.db.Close()
+	if s.on.oneWriter {
+		return err
+	}
+	return nil
+}
 
 // Ping reports whether the database answers.
 func (s *Store) Ping(ctx context.Context) error {

@@ -108,13 +108,19 @@ func (s *Store) read(ctx context.Context, do func(*sqlx.Tx) error) error {
 	return s.fault(ctx, do(t))
 }
 
-// fault returns the caller's own reason when it was the caller who gave up:
-// drivers report it in words of their own.
+// fault returns the caller's own reason when it was the caller who gave up, for
+// drivers report it in words of their own; and otherwise says in plain words
+// what is wrong with the database.
 func (s *Store) fault(ctx context.Context, err error) error {
-	if err != nil && ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
-		return fmt.Errorf("%w: %w", ctx.Err(), err)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() == nil:
+		return s.on.plain(err)
+	case errors.Is(err, ctx.Err()):
+		return err
 	}
-	return err
+	return fmt.Errorf("%w: %w", ctx.Err(), err)
 }
 
 // args gathers the arguments of a statement.

@@ -1,0 +1,175 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"dunning/internal/pgproxy"
+	"dunning/internal/pgtest"
+	"dunning/internal/store"
+)
+
+// TestR02_ConnectionsBreakAnywhere breaks the connection to PostgreSQL before
+// and after every message of every write, as a FIN and as an RST, with the
+// server back at once and away for a while. Then:
+//
+//   - what returned nil is stored, and what it returned is what is stored;
+//   - what returned an error is stored whole, or not at all;
+//   - who tries again, when the server is back, ends where it would have ended
+//     without the break, at the first try, once.
+func TestR02_ConnectionsBreakAnywhere(t *testing.T) {
+	server := pgtest.Start(t)
+	for i, a := range acts {
+		t.Run(a.says, func(t *testing.T) { newYard(t, server).breakAnywhere(i, a) })
+	}
+}
+
+// breaks lists the places and ways in which to break the connection at some
+// messages: all, or a sample that has every place around the COMMIT, which is
+// said in the last four messages, and is another one for each turn.
+func breaks(turn int, heard []pgproxy.Message) []pgproxy.Break {
+	var all []pgproxy.Break
+	for at := range heard {
+		for i := range 8 {
+			b := pgproxy.Break{At: at, After: i&1 != 0, Way: pgproxy.Way(i >> 1 & 1), Away: i&4 != 0}
+			commit := at >= len(heard)-4 && i/2 == (turn+at)%4
+			if thorough() || commit || at%5 == turn%5 && i == (turn+at/5)%8 {
+				all = append(all, b)
+			}
+		}
+	}
+	return all
+}
+
+func (y *yard) breakAnywhere(turn int, a act) {
+	w := y.world()
+	before, after, answer, heard := w.whole(a)
+	said := map[string]int{}
+	for _, b := range breaks(turn, heard) {
+		w := y.world()
+		if a.ready != nil {
+			a.ready(w)
+		}
+		what := fmt.Sprintf("broken at %s, %d of %d, after it %v, %s, away %v", heard[b.At], b.At, len(heard), b.After, b.Way, b.Away)
+		y.proxy.Plan(b)
+		got, err := y.bounded(a.do, w)
+		broken, pids := y.proxy.Broken()
+		if !broken {
+			y.Fatalf("%s: it did not break", what)
+		}
+		y.quiet(pids)
+		y.proxy.Heal()
+		now := w.books()
+		isBefore, diff := cmp.Equal(now, before), cmp.Diff(after, now)
+		switch {
+		case err == nil:
+			said["nil, stored"]++
+			if diff != "" {
+				y.Errorf("%s: nil was returned, and stored is (-want +got):\n%s", what, diff)
+			}
+			if diff := cmp.Diff(answer, w.plain(got)); diff != "" {
+				y.Errorf("%s: returned (-want +got):\n%s", what, diff)
+			}
+			continue
+		case isBefore:
+			said["error, not stored"]++
+		case diff == "":
+			said["error, stored"]++
+		default:
+			y.Errorf("%s: %v, and half of it is stored (-all +got):\n%s", what, err, diff)
+		}
+		y.wellSaid(what, err, isBefore)
+		w.retry(a, what, err, isBefore, after)
+	}
+	y.Logf("%d messages; %v", len(heard), said)
+}
+
+// whole does an act undisturbed, through the proxy, and returns what the books
+// said before and after, what the store answered, and what the proxy heard.
+func (w *world) whole(a act) (before, after books, answer string, heard []pgproxy.Message) {
+	w.Helper()
+	if a.ready != nil {
+		a.ready(w)
+	}
+	before = w.books()
+	w.must(w.through.Ping(w.Context()))
+	w.proxy.Listen()
+	got, err := a.do(w.Context(), w, w.through)
+	w.must(err)
+	heard = w.proxy.Heard()
+	after = w.books()
+	if cmp.Equal(before, after) || len(heard) < 8 {
+		w.Fatalf("it changes nothing: %v, %d messages", cmp.Equal(before, after), len(heard))
+	}
+	return before, after, w.plain(got), heard
+}
+
+func (y *yard) bounded(do func(context.Context, *world, *store.Store) (any, error), w *world) (any, error) {
+	ctx, cancel := context.WithTimeout(y.Context(), 20*time.Second)
+	defer cancel()
+	return do(ctx, w, y.through)
+}
+
+// retry tries again what ended in an error.
+func (w *world) retry(a act, what string, err error, isBefore bool, after books) {
+	w.Helper()
+	again := a.do
+	if a.again != nil {
+		again = func(ctx context.Context, w *world, s *store.Store) (any, error) { return a.again(ctx, w, s, err) }
+	}
+	_, second := w.bounded(again, w)
+	known := slices.ContainsFunc(a.known, func(k error) bool { return errors.Is(second, k) })
+	if second != nil && (isBefore || !known) {
+		w.Errorf("%s: %v; and at the second try: %v", what, err, second)
+		return
+	}
+	now := w.books()
+	if diff := cmp.Diff(after.facts(), now.facts()); diff != "" {
+		w.Errorf("%s: %v; and after the second try (-want +got):\n%s", what, err, diff)
+	}
+	surplus := now.more("events", after)
+	if isBefore && len(surplus) > 0 || len(after.more("events", now)) > 0 {
+		w.Errorf("%s: %v; after the second try there are events too many %v, and missing %v", what, err, surplus, after.more("events", now))
+	}
+	for _, e := range surplus {
+		if !slices.ContainsFunc(a.twice, func(kind string) bool { return strings.Contains(e, `"kind": "`+kind+`"`) }) {
+			w.Errorf("%s: %v; after the second try there is one event too many: %s", what, err, e)
+		}
+	}
+}
+
+// wellSaid makes sure that an error says what happened, and no secret.
+func (y *yard) wellSaid(what string, err error, isBefore bool) {
+	y.Helper()
+	text := err.Error()
+	if strings.Contains(text, y.server.Password()) {
+		y.Errorf("%s: the error shows the password: %v", what, err)
+	}
+	if !strings.Contains(text, "the connection to the database was lost") {
+		y.Errorf("%s: the error does not say that the connection was lost: %v", what, err)
+	}
+	if !isBefore && !strings.Contains(text, "it is not known whether this was stored") {
+		y.Errorf("%s: it is stored, and the error does not say that it may be: %v", what, err)
+	}
+}
+
+// more returns the rows of a table that other has not, or has less often.
+func (b books) more(table string, other books) []string {
+	rest := slices.Clone(other[table])
+	var more []string
+	for _, r := range b[table] {
+		if i := slices.Index(rest, r); i >= 0 {
+			rest = slices.Delete(rest, i, i+1)
+		} else {
+			more = append(more, r)
+		}
+	}
+	return more
+}
