@@ -81,3 +81,35 @@ func TestServer(t *testing.T) {
 		}
 	}
 }
+
+// TestPool: two statements in a row of one client may have two connections of
+// the server, which is what a pooler is for and what breaks programs.
+func TestPool(t *testing.T) {
+	s := Start(t)
+	through := s.Pool(t, "default_pool_size = 2")
+	db, err := sql.Open("postgres", through(s.Database(t, "books", ""))+"&binary_parameters=yes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	client, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	var first, second int
+	if err := client.QueryRowContext(t.Context(), `SELECT pg_backend_pid()`).Scan(&first); err != nil {
+		t.Fatal(err)
+	}
+	other, err := db.BeginTx(t.Context(), nil) // takes the connection that is free
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Rollback() }()
+	if err := client.QueryRowContext(t.Context(), `SELECT pg_backend_pid()`).Scan(&second); err != nil {
+		t.Fatal(err)
+	}
+	if first == second {
+		t.Errorf("the client had process %d twice", first)
+	}
+}

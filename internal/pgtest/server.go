@@ -50,7 +50,7 @@ type server struct {
 	port    int // 0: the usual one
 	cmd     *exec.Cmd
 	orders  io.WriteCloser
-	answers *bufio.Reader
+	replies *bufio.Reader
 	gone    chan struct{}
 	log     *lastWords
 }
@@ -168,7 +168,7 @@ func (s *server) run(bin string, who *syscall.Credential, settings []string) err
 	if err != nil {
 		return err
 	}
-	s.answers, s.cmd.ExtraFiles = bufio.NewReader(answers), []*os.File{mouth}
+	s.replies, s.cmd.ExtraFiles = bufio.NewReader(answers), []*os.File{mouth}
 	if err := errors.Join(s.cmd.Start(), mouth.Close()); err != nil {
 		return errors.Join(err, answers.Close())
 	}
@@ -189,25 +189,31 @@ func (s *server) url() string {
 
 // ready returns when the server takes connections.
 func (s *server) ready() error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
 	db, err := sql.Open("postgres", s.url())
 	if err != nil {
 		return err
 	}
 	defer db.Close()
+	return s.answers(db)
+}
+
+// answers returns when a database answers.
+func (s *server) answers(db *sql.DB) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if err = db.PingContext(ctx); err == nil {
+		err := db.PingContext(ctx)
+		if err == nil {
 			return nil
 		}
 		select {
 		case <-tick.C:
 		case <-s.gone:
-			return fmt.Errorf("the server ended: %w\n%s", err, s.log)
+			return fmt.Errorf("it ended: %w\n%s", err, s.log)
 		case <-ctx.Done():
-			return fmt.Errorf("the server does not answer: %w\n%s", err, s.log)
+			return fmt.Errorf("it does not answer: %w\n%s", err, s.log)
 		}
 	}
 }
@@ -217,7 +223,7 @@ func (s *server) order(what string) error {
 	if _, err := io.WriteString(s.orders, what+"\n"); err != nil {
 		return err
 	}
-	_, err := s.answers.ReadString('\n')
+	_, err := s.replies.ReadString('\n')
 	return err
 }
 

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/jmoiron/sqlx"
-	"github.com/lib/pq"
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
@@ -23,12 +21,12 @@ func dial(o Options) (*sqlx.DB, dialect, error) {
 		db, err := dialSQLite(rest, o.Migrate)
 		return db, sqliteDialect(), err
 	case "postgres", "postgresql":
-		dsn, err := postgresDSN(o.URL, nil)
+		w, err := wayTo(o.URL)
 		if err != nil {
 			return nil, dialect{}, err
 		}
-		db, err := dialPostgres(dsn)
-		return db, postgresDialect(o, dsn), err
+		db, err := w.dial()
+		return db, postgresDialect(o, w), err
 	}
 	return nil, dialect{}, errors.New("database.url begins with neither sqlite: nor postgres: (it is not shown, for it may hold a password); write sqlite:dunning.db, or postgres://user:password@host/database?sslmode=verify-full")
 }
@@ -73,34 +71,4 @@ func ready(path string, create bool) error {
 		return fmt.Errorf("make the database file: %w", err)
 	}
 	return f.Close()
-}
-
-// postgresDSN adds to a URL what every connection needs, and what the caller
-// says. Binary parameters are a must: without them lib/pq prepares statements,
-// which a pooler in transaction mode runs on another connection.
-func postgresDSN(raw string, more map[string]string) (string, error) {
-	u, err := url.Parse(raw)
-	if err != nil { // the error quotes the password
-		return "", errors.New("database.url is no valid URL (it is not shown, for it may hold a password); write postgres://user:password@host/database?sslmode=verify-full, with %40 for an @ in the password, %2F for a / and so on")
-	}
-	q := u.Query()
-	for name, value := range map[string]string{"statement_timeout": "60000", "connect_timeout": "10", "application_name": "dunning"} {
-		if !q.Has(name) {
-			q.Set(name, value)
-		}
-	}
-	q.Set("binary_parameters", "yes")
-	for name, value := range more {
-		q.Set(name, value)
-	}
-	u.RawQuery = q.Encode()
-	return u.String(), nil
-}
-
-func dialPostgres(dsn string) (*sqlx.DB, error) {
-	c, err := pq.NewConnector(dsn)
-	if err != nil { // the error may quote the password
-		return nil, errors.New("database.url is not understood (it is not shown, for it may hold a password); write postgres://user:password@host/database?sslmode=verify-full; known values of sslmode are disable, require, verify-ca and verify-full")
-	}
-	return sqlx.NewDb(sql.OpenDB(c), "postgres"), nil
 }

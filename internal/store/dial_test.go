@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestErrorsHideThePassword opens what cannot be opened, in every way.
@@ -16,6 +17,7 @@ func TestErrorsHideThePassword(t *testing.T) {
 		{"an escape that is none", "postgres://dunning:" + secret + "@localhost/dunning", "no valid URL"},
 		{"an unknown sslmode", "postgres://dunning:hunter2@localhost/dunning?sslmode=maybe", "not understood"},
 		{"a port that is none", "postgres://dunning:hunter2@localhost:port/dunning", "no valid URL"},
+		{"a span of time that is none", "postgres://dunning:hunter2@localhost/dunning?statement_timeout=soon", "write milliseconds"},
 		{"another database", "mysql://dunning:hunter2@localhost/dunning", "sqlite:dunning.db"},
 		{"settings in the manner of libpq", "host=localhost password=hunter2", "sqlite:dunning.db"},
 		{"nobody listens", "postgres://dunning:hunter2@127.0.0.1:1/dunning?sslmode=disable", "open the database"},
@@ -31,13 +33,14 @@ func TestErrorsHideThePassword(t *testing.T) {
 	}
 }
 
-// TestPostgresDSN: every connection goes through a pooler safely and ends by
+// TestTheWayToPostgres: every connection goes through a pooler safely and ends by
 // itself; what the user says stays, except that.
-func TestPostgresDSN(t *testing.T) {
-	dsn, err := postgresDSN("postgres://u:p%40ss@db.example/dunning?sslmode=verify-full&statement_timeout=5000&binary_parameters=no", nil)
+func TestTheWayToPostgres(t *testing.T) {
+	w, err := wayTo("postgres://u:p%40ss@db.example/dunning?sslmode=verify-full&statement_timeout=5s&binary_parameters=no")
 	if err != nil {
 		t.Fatal(err)
 	}
+	dsn := w.dsn()
 	u, err := url.Parse(dsn)
 	if err != nil {
 		t.Fatal(err)
@@ -49,6 +52,12 @@ func TestPostgresDSN(t *testing.T) {
 	}
 	if p, _ := u.User.Password(); p != "p@ss" || u.Host != "db.example" {
 		t.Errorf("the password or the host was changed: %s", dsn)
+	}
+	if w.pooled = true; strings.Contains(w.dsn(), "statement_timeout") {
+		t.Errorf("a pooler would refuse %s", w.dsn())
+	}
+	if w.pooled = false; !strings.Contains(w.slow().dsn(), "statement_timeout=0") || w.limit != 5*time.Second {
+		t.Errorf("without a limit: %s; with one: %v", w.slow().dsn(), w.limit)
 	}
 }
 

@@ -17,7 +17,8 @@ import (
 // A dialect is everything in which the two databases differ.
 type dialect struct {
 	name       string
-	dsn        string // for connections of one's own; PostgreSQL only
+	way        *way   // to the server; nil: there is none
+	limit      string // a statement that every transaction begins with; empty: none
 	goose      goose.Dialect
 	migrations fs.FS
 	oneWriter  bool // writers must queue up
@@ -52,9 +53,9 @@ func sqliteDialect() dialect {
 	return d
 }
 
-func postgresDialect(o Options, dsn string) dialect {
+func postgresDialect(o Options, w *way) dialect {
 	d := dialect{
-		name: "postgres", dsn: dsn, goose: goose.DialectPostgres, migrations: migrations.Postgres(),
+		name: "postgres", way: w, goose: goose.DialectPostgres, migrations: migrations.Postgres(),
 		snapshot: sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead}, rows: 500, keys: 5000,
 		skipLocked: ` FOR UPDATE SKIP LOCKED`, lockImports: `LOCK TABLE loads IN SHARE ROW EXCLUSIVE MODE`,
 		schema:    `SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('goose_db_version')`,

@@ -9,7 +9,6 @@ import (
 	"os"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -52,7 +51,7 @@ type yard struct {
 func newYard(t *testing.T, server *pgtest.Server) *yard {
 	t.Helper()
 	y := &yard{T: t, server: server}
-	y.url = server.Database(t, "books_"+strconv.Itoa(int(databases.Add(1))), "")
+	y.url = server.Database(t, name(), "")
 	var err error
 	if y.proxy, err = pgproxy.Start(fmt.Sprint("127.0.0.1:", y.server.Port())); err != nil {
 		t.Fatal(err)

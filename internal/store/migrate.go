@@ -8,9 +8,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/jmoiron/sqlx"
 	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 )
 
 // Version returns the version of the schema; 0 is an empty database.
@@ -75,22 +73,17 @@ func (s *Store) Migrate(ctx context.Context) (from, to int64, err error) {
 	}
 }
 
-// up runs the migrations that are missing. On PostgreSQL it does so on a direct
-// connection without a time limit: a session lock would not survive a pooler's
-// transaction mode, and an index may take long to build.
+// up runs the migrations that are missing. On PostgreSQL it does so without a
+// time limit, for an index may take long to build, and under a lock.
 func (s *Store) up(ctx context.Context) error {
 	db, options := s.db, []goose.ProviderOption{goose.WithVerbose(false)}
-	if s.on.dsn != "" {
-		own, err := s.direct()
+	if s.on.way != nil {
+		own, err := s.on.way.slow().dial()
 		if err != nil {
 			return err
 		}
 		defer own.Close()
-		locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 600), lock.WithUnlockTimeout(1, 10))
-		if err != nil {
-			return err
-		}
-		db, options = own, append(options, goose.WithSessionLocker(locker))
+		db, options = own, append(options, goose.WithLocker(&turn{}))
 	}
 	p, err := goose.NewProvider(s.on.goose, db.DB, s.on.migrations, options...)
 	if err != nil {
@@ -100,12 +93,59 @@ func (s *Store) up(ctx context.Context) error {
 	return err
 }
 
-func (s *Store) direct() (*sqlx.DB, error) {
-	dsn, err := postgresDSN(s.on.dsn, map[string]string{"statement_timeout": "0"})
-	if err != nil {
-		return nil, err
+// A turn is the right to migrate: of all who want to, one has it. It is a lock
+// of a transaction that does nothing else and stays open meanwhile, beside the
+// connection that migrates. A lock of a session, which is goose's own way, does
+// not survive a pooler in transaction mode: it stays behind on a connection of
+// the server that somebody else is given next. A transaction keeps its
+// connection in every mode.
+//
+// Whoever waits does so without a connection, so that two are enough for any
+// number of replicas. Should the turn be lost halfway, with its connection,
+// nothing breaks: each migration is one transaction that also notes its version.
+type turn struct{ held *sql.Tx }
+
+const (
+	turnKey  = 4097083626 // goose's own number, so that its command line waits for us where it can
+	turnWait = 100 * time.Millisecond
+	turnMost = 10 * time.Minute
+)
+
+// Lock waits for the turn.
+func (l *turn) Lock(ctx context.Context, db *sql.DB) error {
+	patience, cancel := context.WithTimeout(ctx, turnMost)
+	defer cancel()
+	for {
+		held, err := l.try(ctx, db)
+		if err != nil || held {
+			return err
+		}
+		if err := wait(patience, turnWait+rand.N(turnWait)); err != nil {
+			return fmt.Errorf("wait for another process that is migrating: %w", err)
+		}
 	}
-	return dialPostgres(dsn)
+}
+
+func (l *turn) try(ctx context.Context, db *sql.DB) (held bool, err error) {
+	t, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return false, err
+	}
+	err = t.QueryRowContext(ctx, `SELECT pg_try_advisory_xact_lock($1)`, turnKey).Scan(&held)
+	if err == nil && held { // the server must not end it for being idle
+		_, err = t.ExecContext(ctx, `SET LOCAL idle_in_transaction_session_timeout = 0`)
+	}
+	if err != nil || !held {
+		return false, errors.Join(err, t.Rollback())
+	}
+	l.held = t
+	return true, nil
+}
+
+// Unlock gives the turn up.
+func (l *turn) Unlock(context.Context, *sql.DB) error {
+	_ = l.held.Rollback() // if it fails the connection is gone, and the lock with it
+	return nil
 }
 
 // wait returns after a while, or when the context ends.

@@ -66,6 +66,8 @@ type Store struct {
 	gate   chan struct{} // on SQLite, holds the one who may write
 	zones  sync.Map      // *time.Location by name
 	commit func(*sqlx.Tx) error
+
+	connections int // at most so many
 }
 
 // Open connects to a database and makes sure that its schema is as new as this
@@ -87,21 +89,29 @@ func connect(o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := o.Connections
-	if n <= 0 {
-		n = 8
+	s := &Store{on: on, actor: o.Actor, config: o.Config, commit: (*sqlx.Tx).Commit, connections: o.Connections}
+	if s.connections <= 0 {
+		s.connections = 8
 	}
-	db.SetMaxOpenConns(n)
-	db.SetMaxIdleConns(n)
-	s := &Store{db: db, on: on, actor: o.Actor, config: o.Config, commit: (*sqlx.Tx).Commit}
+	s.use(db)
 	if on.oneWriter {
 		s.gate = make(chan struct{}, 1)
 	}
 	return s, nil
 }
 
+func (s *Store) use(db *sqlx.DB) {
+	db.SetMaxOpenConns(s.connections)
+	db.SetMaxIdleConns(s.connections)
+	s.db = db
+}
+
 func (s *Store) begin(ctx context.Context, o Options) error {
-	if err := s.Ping(ctx); err != nil {
+	meet := s.Ping
+	if s.on.way != nil {
+		meet = s.meet
+	}
+	if err := meet(ctx); err != nil {
 		return fmt.Errorf("open the database: %w", err)
 	}
 	if o.Migrate {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"crypto/rand"
+	"database/sql"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -50,8 +51,8 @@ func (s *Store) write(ctx context.Context, do func(*tx) error) error {
 
 func (s *Store) once(t *tx, do func(*tx) error) error {
 	var err error
-	if t.Tx, err = s.db.BeginTxx(t.ctx, nil); err != nil {
-		return fmt.Errorf("begin: %w", err)
+	if t.Tx, err = s.start(t.ctx, nil); err != nil {
+		return err
 	}
 	if err := do(t); err != nil {
 		_ = t.Rollback() // the connection is dropped if this fails
@@ -62,6 +63,22 @@ func (s *Store) once(t *tx, do func(*tx) error) error {
 		return s.doubt(t, err)
 	}
 	return nil
+}
+
+// start begins a transaction.
+func (s *Store) start(ctx context.Context, o *sql.TxOptions) (*sqlx.Tx, error) {
+	t, err := s.db.BeginTxx(ctx, o)
+	if err != nil {
+		return nil, fmt.Errorf("begin: %w", err)
+	}
+	if s.on.limit == "" {
+		return t, nil
+	}
+	if _, err := t.ExecContext(ctx, s.on.limit); err != nil {
+		_ = t.Rollback() // the connection is dropped if this fails
+		return nil, fmt.Errorf("begin: %w", err)
+	}
+	return t, nil
 }
 
 // doubt is told that a COMMIT failed. The connection may have broken before
@@ -100,7 +117,7 @@ func (t *tx) count(query string, args ...any) (int, error) {
 
 // read runs several SELECTs on one state of the database.
 func (s *Store) read(ctx context.Context, do func(*sqlx.Tx) error) error {
-	t, err := s.db.BeginTxx(ctx, &s.on.snapshot)
+	t, err := s.start(ctx, &s.on.snapshot)
 	if err != nil {
 		return s.fault(ctx, err)
 	}
