@@ -49,7 +49,7 @@ type Way int
 const (
 	FIN  Way = iota // both ends are told that the other hung up
 	RST             // both ends are told that the connection is void
-	Hang            // nobody is told anything, and nothing comes any more
+	Hang            // nobody is told anything, and nothing comes through any more
 )
 
 func (w Way) String() string { return [...]string{"FIN", "RST", "hang"}[w] }
@@ -199,9 +199,11 @@ func (p *Proxy) pass(l *link, from Side) {
 	for {
 		m, raw, err := in.next()
 		if err != nil {
-			if errors.Is(err, io.EOF) && !l.hung.Load() {
+			switch {
+			case l.hung.Load(): // nor does it come through that this end hung up
+			case errors.Is(err, io.EOF):
 				_ = out.CloseWrite() // the other direction may still have something to say
-			} else {
+			default:
 				l.end(FIN)
 			}
 			return

@@ -18,7 +18,7 @@ import (
 type dialect struct {
 	name       string
 	way        *way   // to the server; nil: there is none
-	limit      string // a statement that every transaction begins with; empty: none
+	limit      string // statements that every transaction begins with; empty: none
 	goose      goose.Dialect
 	migrations fs.FS
 	oneWriter  bool // writers must queue up

@@ -27,7 +27,9 @@ import (
 func TestR02_ConnectionsBreakAnywhere(t *testing.T) {
 	server := pgtest.Start(t)
 	for i, a := range acts {
-		t.Run(a.says, func(t *testing.T) { newYard(t, server).breakAnywhere(i, a) })
+		t.Run(a.says, func(t *testing.T) {
+			newYard(t, server, "").breakAnywhere(a, func(heard []pgproxy.Message) []pgproxy.Break { return breaks(i, heard) })
+		})
 	}
 }
 
@@ -48,11 +50,40 @@ func breaks(turn int, heard []pgproxy.Message) []pgproxy.Break {
 	return all
 }
 
-func (y *yard) breakAnywhere(turn int, a act) {
+// TestR02_ANetworkThatSwallows lets the network swallow everything from some
+// message on, without a word to anybody. Who waits is free a little later than a
+// statement may take, and not when the operating system despairs; the server
+// lets go of what the vanished client held.
+func TestR02_ANetworkThatSwallows(t *testing.T) {
+	server := pgtest.Start(t)
+	for _, a := range acts {
+		if !slices.Contains([]string{"claim", "begin a letter", "end a letter that was sent", "give back", "hold"}, a.says) {
+			continue
+		}
+		t.Run(a.says, func(t *testing.T) {
+			t.Parallel()
+			newYard(t, server, "&statement_timeout=600ms&idle_in_transaction_session_timeout=600ms").breakAnywhere(a, hangs)
+		})
+	}
+}
+
+// hangs lists places in which to let the network swallow everything.
+func hangs(heard []pgproxy.Message) []pgproxy.Break {
+	var all []pgproxy.Break
+	for at := range heard {
+		after := at%2 == 0
+		if at == len(heard)/2 || at >= len(heard)-3 || thorough() && at%5 == 0 {
+			all = append(all, pgproxy.Break{At: at, After: after, Way: pgproxy.Hang})
+		}
+	}
+	return all
+}
+
+func (y *yard) breakAnywhere(a act, places func([]pgproxy.Message) []pgproxy.Break) {
 	w := y.world()
 	before, after, answer, heard := w.whole(a)
 	said := map[string]int{}
-	for _, b := range breaks(turn, heard) {
+	for _, b := range places(heard) {
 		w := y.world()
 		if a.ready != nil {
 			a.ready(w)
@@ -64,7 +95,7 @@ func (y *yard) breakAnywhere(turn int, a act) {
 		if !broken {
 			y.Fatalf("%s: it did not break", what)
 		}
-		y.quiet(pids)
+		y.quiet(b.Way != pgproxy.Hang, pids)
 		y.proxy.Heal()
 		now := w.books()
 		isBefore, diff := cmp.Equal(now, before), cmp.Diff(after, now)

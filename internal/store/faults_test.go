@@ -47,8 +47,9 @@ type yard struct {
 	worlds  int
 }
 
-// newYard makes a database on a server.
-func newYard(t *testing.T, server *pgtest.Server) *yard {
+// newYard makes a database on a server, and a way there through a proxy with
+// some more options.
+func newYard(t *testing.T, server *pgtest.Server, options string) *yard {
 	t.Helper()
 	y := &yard{T: t, server: server}
 	y.url = server.Database(t, name(), "")
@@ -57,7 +58,7 @@ func newYard(t *testing.T, server *pgtest.Server) *yard {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { y.must(y.proxy.Close()) })
-	y.proxied = y.by(y.proxy.Addr())
+	y.proxied = y.by(y.proxy.Addr()) + options
 	y.through = y.open(y.proxied, 1)
 	y.clean = y.open(y.url, 2)
 	if y.direct, err = sqlx.Open("postgres", y.url+"&binary_parameters=yes"); err != nil {
@@ -90,14 +91,14 @@ func (y *yard) must(err error) {
 	}
 }
 
-// quiet returns when processes of the server that lost their client are gone:
-// until then nobody knows what they did.
-func (y *yard) quiet(pids []int) {
+// quiet returns when processes of the server that lost their client are gone, or
+// idle when they were not told: until then nobody knows what they did.
+func (y *yard) quiet(told bool, pids []int) {
 	y.Helper()
 	ctx, cancel := context.WithTimeout(y.Context(), 20*time.Second)
 	defer cancel()
 	for n := 1; n > 0; {
-		y.must(y.direct.GetContext(ctx, &n, `SELECT COUNT(*) FROM pg_stat_activity WHERE pid = ANY($1)`, pq.Array(pids)))
+		y.must(y.direct.GetContext(ctx, &n, `SELECT COUNT(*) FROM pg_stat_activity WHERE pid = ANY($1) AND ($2 OR state <> 'idle')`, pq.Array(pids), told))
 	}
 }
 

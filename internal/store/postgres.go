@@ -29,6 +29,7 @@ import (
 type way struct {
 	url    url.URL
 	limit  time.Duration // how long a statement may take; 0: for ever
+	idle   time.Duration // how long a transaction may wait for its next statement; 0: for ever
 	pooled bool          // what a connection is opened with does not reach the server
 }
 
@@ -39,21 +40,31 @@ func wayTo(raw string) (*way, error) {
 		return nil, errors.New("database.url is no valid URL (it is not shown, for it may hold a password); write postgres://user:password@host/database?sslmode=verify-full, with %40 for an @ in the password, %2F for a / and so on")
 	}
 	q := u.Query()
-	for name, value := range map[string]string{"statement_timeout": "60000", "connect_timeout": "10", "application_name": "dunning"} {
+	for name, value := range map[string]string{limitName: "60s", idleName: "5min", "connect_timeout": "10", "application_name": "dunning"} {
 		if !q.Has(name) {
 			q.Set(name, value)
 		}
 	}
 	q.Set("binary_parameters", "yes")
 	w := &way{}
-	if w.limit, err = span(q.Get("statement_timeout")); err != nil {
-		return nil, fmt.Errorf("database.url: statement_timeout: %w", err)
+	for name, to := range map[string]*time.Duration{limitName: &w.limit, idleName: &w.idle} {
+		if *to, err = span(q.Get(name)); err != nil {
+			return nil, fmt.Errorf("database.url: %s: %w", name, err)
+		}
+		q.Del(name)
 	}
-	q.Del("statement_timeout")
 	u.RawQuery = q.Encode()
 	w.url = *u
 	return w, nil
 }
+
+// Settings of PostgreSQL that bound what a statement takes of others: by its own
+// time, and by that of a client that fell silent in the middle of a transaction,
+// whose rows would stay locked until the network is found dead, hours later.
+const (
+	limitName = "statement_timeout"
+	idleName  = "idle_in_transaction_session_timeout"
+)
 
 var spans = regexp.MustCompile(`^([0-9]{1,9}) *(ms|s|min|h|)$`)
 
@@ -73,7 +84,8 @@ func (w *way) dsn() string {
 	u := w.url
 	if !w.pooled {
 		q := u.Query()
-		q.Set("statement_timeout", strconv.FormatInt(w.limit.Milliseconds(), 10))
+		q.Set(limitName, strconv.FormatInt(w.limit.Milliseconds(), 10))
+		q.Set(idleName, strconv.FormatInt(w.idle.Milliseconds(), 10))
 		u.RawQuery = q.Encode()
 	}
 	return u.String()
@@ -104,7 +116,7 @@ func (w *way) dial() (*sqlx.DB, error) {
 func (s *Store) meet(ctx context.Context) error {
 	w := s.on.way
 	err := s.Ping(ctx)
-	if err != nil && strings.Contains(err.Error(), "unsupported startup parameter: statement_timeout") {
+	if err != nil && strings.Contains(err.Error(), "unsupported startup parameter") {
 		if err := s.again(); err != nil {
 			return err
 		}
@@ -114,13 +126,13 @@ func (s *Store) meet(ctx context.Context) error {
 		return err
 	}
 	var have int64
-	err = s.db.GetContext(ctx, &have, `SELECT CAST(setting AS BIGINT) FROM pg_settings WHERE name = 'statement_timeout'`)
+	err = s.db.GetContext(ctx, &have, `SELECT CAST(setting AS BIGINT) FROM pg_settings WHERE name = $1`, limitName)
 	if err != nil {
 		return s.fault(ctx, err)
 	}
 	if have != w.limit.Milliseconds() {
 		w.pooled = true
-		s.on.limit = fmt.Sprintf(`SET LOCAL statement_timeout = %d`, w.limit.Milliseconds())
+		s.on.limit = fmt.Sprintf(`SET LOCAL %s = %d; SET LOCAL %s = %d`, limitName, w.limit.Milliseconds(), idleName, w.idle.Milliseconds())
 	}
 	return nil
 }
