@@ -41,7 +41,7 @@ func newStorm(t *testing.T, each int) *storm {
 	s := &storm{yard: newYard(t, pgtest.Start(t), ""), steps: make(chan struct{}), back: make(chan struct{})}
 	close(s.back)
 	for _, a := range acts {
-		_, after, _, _ := s.world().whole(a)
+		after := s.world().whole(a, func() {}, func() {}).after
 		for range each {
 			task := &task{world: s.world(), act: a, after: after}
 			if a.ready != nil {
