@@ -5,7 +5,7 @@ BIN      ?= bin/dunning
 RACE     ?= -race
 PACKAGES ?= ./...
 
-.PHONY: test deps lint build race bench crash faults kill clean
+.PHONY: test deps lint build race bench crash faults kill fuzz fuzz-list clean
 
 # All tests. Installs PostgreSQL, Postfix and its password checker first where
 # they are missing (as root on Debian or Ubuntu); never skips in silence.
@@ -32,6 +32,16 @@ faults: deps
 N ?= 200
 kill: deps
 	DUNNING_KILLS=$(N) $(GO) test -timeout 120m -run 'R02_Kills' -v ./cmd/dunning
+
+# Every fuzz target there is, one after the other, each for FUZZTIME. What one
+# finds is written below testdata/fuzz of its package: commit it with the cure.
+FUZZTIME ?= 30s
+fuzz:
+	@GO='$(GO)' sh deploy/fuzz '$(FUZZTIME)' $(PACKAGES)
+
+# The names of the fuzz targets, a package and a target a line.
+fuzz-list:
+	@GO='$(GO)' sh deploy/fuzz list $(PACKAGES)
 
 # Speed, as ratios against bare loops in the same run.
 bench: deps
