@@ -36,8 +36,8 @@ const (
 func parseLetter(src sources, lang, name string, used map[string]bool) (*letter, Problems) {
 	var problems Problems
 	l := &letter{
-		text: text.New("").Option("missingkey=error").Funcs(functions(lang)),
-		html: html.New("").Option("missingkey=error").Funcs(functions(lang)).Funcs(html.FuncMap{
+		text: text.New("").Option("missingkey=error").Funcs(functions(lang)).Funcs(printing()),
+		html: html.New("").Option("missingkey=error").Funcs(functions(lang)).Funcs(printing()).Funcs(html.FuncMap{
 			"outlookBegin": func() html.HTML { return outlookBegin },
 			"outlookEnd":   func() html.HTML { return outlookEnd },
 		}),
@@ -82,11 +82,27 @@ func parseLetter(src sources, lang, name string, used map[string]bool) (*letter,
 			v.template(root, letterType)
 		}
 		problems = append(problems, v.problems...)
+		w := scale{src: src, tree: part.lookup, known: map[string]weight{}, open: map[string]bool{}}
+		for _, root := range part.needs {
+			w.template(root)
+		}
+		problems = append(problems, w.problems...)
 	}
 	if len(problems) > 0 {
 		return nil, problems
 	}
+	l.count()
 	return l, nil
+}
+
+// count prepares every template of the letter for [bounded].
+func (l *letter) count() {
+	for _, t := range l.text.Templates() {
+		counted(t.Tree)
+	}
+	for _, t := range l.html.Templates() {
+		counted(t.Tree)
+	}
 }
 
 // missing reports a letter that lacks a file in one language.
@@ -150,37 +166,56 @@ func (l *letter) htmlTree(name string) *parse.Tree {
 
 // render fills in the three parts.
 func (l *letter) render(view *Letter) (invoices.Text, error) {
-	var out bounded
+	out := bounded{part: subject}
 	if err := l.text.ExecuteTemplate(&out, "subject", view); err != nil {
 		return invoices.Text{}, err
 	}
-	subject := strings.TrimSpace(out.String())
-	out.Reset()
+	title := strings.TrimSpace(out.String())
+	out = bounded{part: plain}
 	if err := l.text.ExecuteTemplate(&out, "layout", view); err != nil {
 		return invoices.Text{}, err
 	}
-	plain := tidyPlain(out.String())
-	out.Reset()
+	body := tidyPlain(out.String())
+	out = bounded{part: markup}
 	titled := *view
-	titled.Subject = subject
+	titled.Subject = title
 	if err := l.html.ExecuteTemplate(&out, "layout", &titled); err != nil {
 		return invoices.Text{}, err
 	}
-	return invoices.Text{Subject: subject, Plain: plain, HTML: out.String()}, nil
+	return invoices.Text{Subject: title, Plain: body, HTML: out.String()}, nil
 }
 
-// maxBody bounds one part of a letter, in bytes.
-const maxBody = 1 << 20
+// The bounds of one part of a letter while it is filled in.
+const (
+	maxBody  = 1 << 20 // bytes
+	maxSteps = 1 << 20 // pieces of text, and times around a loop
+)
 
-// bounded refuses to grow beyond maxBody.
-type bounded struct{ bytes.Buffer }
+// bounded refuses to grow beyond maxBody, and to be written to more often than
+// maxSteps times; see [counted].
+type bounded struct {
+	bytes.Buffer
+	part  part
+	steps int
+}
 
 func (b *bounded) Write(p []byte) (int, error) {
-	if b.Len()+len(p) > maxBody {
-		return 0, fmt.Errorf("the letter is longer than %d KiB", maxBody>>10)
+	switch b.steps++; {
+	case b.Len()+len(p) > maxBody:
+		return 0, &excess{b.part, fmt.Sprintf("the letter is longer than %d KiB", maxBody>>10)}
+	case b.steps > maxSteps:
+		return 0, &excess{b.part, fmt.Sprintf("the letter takes more than %d steps", maxSteps)}
 	}
 	return b.Buffer.Write(p)
 }
+
+// An excess is a part of a letter that went beyond its bounds.
+type excess struct {
+	part part
+	what string
+}
+
+func (e *excess) Error() string { return e.what }
 
 // lineWidth is where lines of the plain part are broken, in characters.
 const lineWidth = 76

@@ -31,6 +31,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -185,7 +186,11 @@ func (s *Set) try(src sources, lang, name string) Problems {
 			if p := src.problem(err, "filling in "+sample.Title); !said[p.What] {
 				said[p.What] = true
 				if p.File == "" { // html/template knows no place for what is never closed
-					file, _ := src.find(lang, name+markup.file())
+					in := markup
+					if e, ok := errors.AsType[*excess](err); ok {
+						in = e.part
+					}
+					file, _ := src.find(lang, name+in.file())
 					p.File = src.display(file)
 				}
 				problems = append(problems, p)

@@ -87,11 +87,15 @@ func (v *vetter) list(list *parse.ListNode, s scope) {
 // rangeOver gives the dot and the last declared variable the type of the
 // elements.
 func (v *vetter) rangeOver(n *parse.RangeNode, s scope) {
+	before := len(v.problems)
 	t := v.pipe(n.Pipe, s)
 	v.list(n.ElseList, s)
 	var element reflect.Type
-	if t != nil && (t.Kind() == reflect.Slice || t.Kind() == reflect.Array) {
+	switch {
+	case t != nil && t.Kind() == reflect.Slice:
 		element = t.Elem()
+	case len(v.problems) == before: // else what it is was told to be wrong
+		v.report(s, n, "this does not repeat over a list", "there are .Invoices, .Totals, .Numbers and .Sender.Address")
 	}
 	for i, decl := range n.Pipe.Decl {
 		s.vars[decl.Ident[0]] = nil
@@ -111,18 +115,56 @@ func (v *vetter) pipe(p *parse.PipeNode, s scope) reflect.Type {
 	}
 	var t reflect.Type
 	for _, cmd := range p.Cmds {
-		t = nil
+		var types []reflect.Type
 		for _, arg := range cmd.Args {
-			t = v.operand(arg, s)
+			types = append(types, v.operand(arg, s))
 		}
-		if len(cmd.Args) > 1 {
-			t = nil // what a function returns
-		}
+		t = v.result(cmd, types, s)
 	}
 	for _, decl := range p.Decl {
-		s.vars[decl.Ident[0]] = t
+		name := decl.Ident[0]
+		if was := s.vars[name]; p.IsAssign && was != t && len(p.Decl) == 1 {
+			v.report(s, decl, fmt.Sprintf("%s holds one kind of value and gets another here", name), "use a variable of another name")
+		}
+		s.vars[name] = t
 	}
 	return t
+}
+
+// returned is what functions return, where it is always the same.
+var returned = map[string]reflect.Type{
+	"len": reflect.TypeFor[int](), "not": reflect.TypeFor[bool](),
+	"eq": reflect.TypeFor[bool](), "ne": reflect.TypeFor[bool](), "lt": reflect.TypeFor[bool](),
+	"le": reflect.TypeFor[bool](), "gt": reflect.TypeFor[bool](), "ge": reflect.TypeFor[bool](),
+	"print": reflect.TypeFor[string](), "printf": reflect.TypeFor[string](), "println": reflect.TypeFor[string](),
+	"money": reflect.TypeFor[string](), "date": reflect.TypeFor[string](), "time": reflect.TypeFor[string](),
+	"days": reflect.TypeFor[string](), "join": reflect.TypeFor[string](), "brief": reflect.TypeFor[string](),
+}
+
+// unwanted are functions of Go's templates that letters have no use for.
+var unwanted = map[string]string{
+	"call":     "nothing in a letter can be called",
+	"html":     "what is written into HTML is escaped by itself",
+	"js":       "a letter has no scripts",
+	"urlquery": "a payment link is mailed as it is",
+}
+
+// result returns the type of a command's value, where that is plain to see.
+func (v *vetter) result(cmd *parse.CommandNode, types []reflect.Type, s scope) reflect.Type {
+	f, isFunction := cmd.Args[0].(*parse.IdentifierNode)
+	if !isFunction {
+		if len(cmd.Args) > 1 {
+			return nil // what a method returns
+		}
+		return types[0]
+	}
+	if why := unwanted[f.Ident]; why != "" {
+		v.report(s, f, "{{"+f.Ident+"}} has no place in a letter: "+why, "")
+	}
+	if f.Ident == "slice" && len(types) > 1 {
+		return types[1]
+	}
+	return returned[f.Ident]
 }
 
 func (v *vetter) operand(arg parse.Node, s scope) reflect.Type {
@@ -137,6 +179,14 @@ func (v *vetter) operand(arg parse.Node, s scope) reflect.Type {
 		return v.pipe(n, s)
 	case *parse.ChainNode:
 		return v.fields(n, s, v.operand(n.Node, s), n.Field)
+	case *parse.StringNode:
+		return reflect.TypeFor[string]()
+	case *parse.BoolNode:
+		return reflect.TypeFor[bool]()
+	case *parse.NumberNode:
+		if n.IsInt {
+			return reflect.TypeFor[int]()
+		}
 	}
 	return nil
 }
@@ -203,7 +253,10 @@ func hint(t reflect.Type, name string) string {
 	if _, ok := member(invoiceType, name); ok {
 		return "that belongs to an invoice: write {{range .Invoices}}{{." + name + "}}{{end}}, or {{.First." + name + "}}"
 	}
-	return "there are: ." + strings.Join(members(t), ", .")
+	if there := members(t); len(there) > 0 {
+		return "there are: ." + strings.Join(there, ", .")
+	}
+	return ""
 }
 
 // called names a type for authors of letters.
