@@ -147,7 +147,7 @@ func TestR22_WrongLettersRefuseToStart(t *testing.T) {
 		{
 			"a file that is not UTF-8", "en/final.txt",
 			[]string{"Final", "F\xefnal"},
-			[]string{`mine/en/final.txt: the file is not written in UTF-8; save it again in that encoding`},
+			[]string{`mine/en/final.txt:1:22: the file is not written in UTF-8; save it again in that encoding`},
 		},
 	} {
 		o := Options{Dir: fstest.MapFS{c.file: builtin(t, c.file, c.change...)}, DirName: "mine", Sender: sender, Names: all, Languages: []string{"en"}}

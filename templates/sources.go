@@ -3,14 +3,12 @@ package templates
 import (
 	"embed"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"path"
 	"regexp"
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 //go:embed letters
@@ -26,9 +24,6 @@ type source struct {
 	text string
 	own  bool // from the folder of one's own
 }
-
-// maxSource bounds one file, in bytes.
-const maxSource = 256 << 10
 
 var (
 	letterName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
@@ -52,48 +47,11 @@ func gather(dir fs.FS, name string) (sources, Problems) {
 
 // add reads every file of a letter in a folder.
 func (src sources) add(dir fs.FS, own bool) Problems {
-	var problems Problems
-	err := fs.WalkDir(dir, ".", func(at string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case at != "." && strings.HasPrefix(path.Base(at), "."):
-			if d.IsDir() {
-				return fs.SkipDir
-			}
-			return nil
-		case d.IsDir():
-			if strings.Count(at, "/") > 0 {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		file := normalPath(at)
-		shown := at
-		if own {
-			shown = path.Join(src.dir, at)
-		}
-		if !letterFile.MatchString(file) && !sharedFile.MatchString(file) {
-			if !strings.HasPrefix(path.Base(at), "README") && !strings.HasSuffix(at, "~") {
-				problems = append(problems, &Problem{
-					File: shown, What: "no letter is made of a file of this name",
-					Fix: "the files are layout.html, layout.txt, <language>/phrases.tmpl, <language>/<letter>.html and <language>/<letter>.txt",
-				})
-			}
-			return nil
-		}
-		text, err := read(dir, at)
-		if err != nil {
-			problems = append(problems, &Problem{File: shown, What: err.Error()})
-			return nil
-		}
-		src.files[file] = source{text: text, own: own}
-		return nil
-	})
-	if err != nil {
-		problems = append(problems, &Problem{File: src.dir, What: "reading the folder: " + err.Error(), Fix: "name an existing folder, or none to use the built-in letters"})
+	f := folder{src: src, dir: dir, own: own}
+	if err := f.visit(".", 0); err != nil {
+		f.problems = append(f.problems, &Problem{File: src.dir, What: "reading the folder: " + err.Error(), Fix: "name an existing folder, or none to use the built-in letters"})
 	}
-	return problems
+	return f.problems
 }
 
 // normalPath writes the language of a path as the built-in folders do.
@@ -102,26 +60,6 @@ func normalPath(at string) string {
 		return normal(lang) + "/" + file
 	}
 	return at
-}
-
-// read returns a file as UTF-8 with plain line ends, as editors on every
-// system may have written it.
-func read(dir fs.FS, at string) (string, error) {
-	f, err := dir.Open(at)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxSource+1))
-	switch {
-	case err != nil:
-		return "", err
-	case len(text) > maxSource:
-		return "", fmt.Errorf("the file is larger than %d KiB", maxSource>>10)
-	case !utf8.Valid(text):
-		return "", fmt.Errorf("the file is not written in UTF-8; save it again in that encoding")
-	}
-	return strings.ReplaceAll(strings.TrimPrefix(string(text), "\uFEFF"), "\r\n", "\n"), nil
 }
 
 // find returns the path of a language's file, or of the file of the language
