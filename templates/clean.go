@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/bidi"
 )
 
 // scheme matches the beginning of what a mail program would make a link of.
@@ -14,7 +16,8 @@ var scheme = regexp.MustCompile(`(?i)(?:[a-z][a-z0-9+.-]*)?:/[/\\]+`)
 // without control characters, without characters that are invisible or turn
 // the reading direction, with single spaces, at most so many characters. The
 // scheme of an address is dropped, so that a customer called
-// "https://example.org" cannot put a link into a letter.
+// "https://example.org" cannot put a link into a letter. A domain alone stays:
+// there are firms of such a name.
 func clean(s string, most int) string {
 	if len(s) > 8*most { // more than can be shown, whatever it is made of
 		end := 8 * most
@@ -45,6 +48,7 @@ func clean(s string, most int) string {
 	for strings.ContainsRune(s, ':') && scheme.MatchString(s) {
 		s = strings.Join(strings.Fields(scheme.ReplaceAllString(s, "")), " ")
 	}
+	s = strings.ReplaceAll(s, "=?", "= ?") // begins an encoded word in a header (RFC 2047)
 	if runes := []rune(s); len(runes) > most {
 		s = strings.TrimRight(string(runes[:most-1]), " ") + "…"
 	}
@@ -64,4 +68,60 @@ func invisible(r rune) bool {
 	}
 	return unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Cs, unicode.Zl, unicode.Zp) ||
 		unicode.Is(unicode.Noncharacter_Code_Point, r) || unicode.Is(unicode.Variation_Selector, r)
+}
+
+// The characters that isolate a text, by the bidirectional algorithm of Unicode
+// (UAX #9): what stands between them does not change the order of anything
+// outside. They are in a letter only around what [isolated] put them around.
+const (
+	isolate = "\u2068" // first strong isolate
+	release = "\u2069" // pop directional isolate
+)
+
+// isolated returns a cleaned text so that it can stand in any sentence. In a
+// name in Hebrew or Arabic, and in what follows it up to the next Latin letter,
+// the order of reading is another, numbers included: "שלום: 12 of 34" would
+// show 34 in front of 12.
+func isolated(s string) string {
+	if strings.ContainsFunc(s, rightToLeft) {
+		return isolate + s + release
+	}
+	return s
+}
+
+// rightToLeft reports whether a character is read from right to left, or is a
+// digit that goes with such.
+func rightToLeft(r rune) bool {
+	if r < 0x590 { // before Hebrew, for speed
+		return false
+	}
+	p, _ := bidi.LookupRune(r)
+	switch p.Class() {
+	case bidi.R, bidi.AL, bidi.AN:
+		return true
+	}
+	return false
+}
+
+// unisolated takes the marks of [isolated] out of a text.
+func unisolated(s string) string {
+	if !strings.Contains(s, isolate) && !strings.Contains(s, release) {
+		return s
+	}
+	return strings.NewReplacer(isolate, "", release, "").Replace(s)
+}
+
+// balanced reports whether every isolate in a text is released in its own line,
+// and none stands within another.
+func balanced(text string) bool {
+	open := false
+	for _, r := range text {
+		switch {
+		case r == '\u2068' && open, r == '\u2069' && !open, r == '\n' && open:
+			return false
+		case r == '\u2068', r == '\u2069':
+			open = !open
+		}
+	}
+	return !open
 }

@@ -109,6 +109,9 @@ func (g gate) read(t invoices.Text) []finding {
 
 	lines := strings.Split(t.Plain, "\n")
 	found = append(found, g.body(plain, strings.Join(lines, " "))...)
+	if !balanced(t.Plain) {
+		found = append(found, finding{plain, "in the plain text a name is isolated across lines", ""})
+	}
 	for _, inv := range g.view.Invoices {
 		if !slices.Contains(lines, inv.URL) {
 			found = append(found, finding{plain, "the plain text does not show, on a line of its own, the payment link of invoice", inv.Number})
@@ -159,8 +162,9 @@ func (g gate) body(p part, text string) []finding {
 		return []finding{{p, fmt.Sprintf("the %s is empty", p), ""}}
 	}
 	found := g.words(p, text)
+	text = unisolated(text)
 	lacks := func(what, item, about string) {
-		if !shows(text, item) {
+		if !shows(text, unisolated(item)) {
 			found = append(found, finding{p, fmt.Sprintf("the %s does not show the %s", p, what), about})
 		}
 	}
@@ -182,7 +186,10 @@ func (g gate) words(p part, text string) []finding {
 	if hole := leftover(text); hole != "" {
 		found = append(found, finding{p, fmt.Sprintf("the %s contains %q", p, hole), ""})
 	}
-	for _, r := range text {
+	if !balanced(text) {
+		found = append(found, finding{p, fmt.Sprintf("in the %s the reading direction of a name goes beyond it", p), ""})
+	}
+	for _, r := range unisolated(text) {
 		if r != '\n' && r != '\u00AD' && (invisible(r) || r == utf8.RuneError) { // a soft hyphen is an author's tool
 			found = append(found, finding{p, fmt.Sprintf("the %s contains an invisible or broken character:", p), fmt.Sprintf("%U", r)})
 			break

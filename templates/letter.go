@@ -237,8 +237,12 @@ func tidyPlain(s string) string {
 			if cut < 0 {
 				break
 			}
-			b.WriteString(line[:cut] + "\n")
-			line = line[cut+1:]
+			head, tail := line[:cut], line[cut+1:]
+			if strings.Count(head, isolate) > strings.Count(head, release) { // a line end would release it
+				head, tail = head+release, isolate+tail
+			}
+			b.WriteString(head + "\n")
+			line = tail
 		}
 		b.WriteString(line + "\n")
 	}

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"regexp"
 	"time"
+	"unicode/utf8"
 
 	"dunning/internal/civil"
 	"dunning/internal/money"
@@ -14,7 +15,8 @@ import (
 )
 
 // A Letter is what a template sees as the dot. All text in it was cleaned: it
-// is one line without control characters, and bounded in length.
+// is one line without control characters, and bounded in length; a text that is
+// read from right to left is isolated from what is around it.
 //
 //	{{.Customer}}              the debtor's name; may be empty
 //	{{.Country}}               the debtor's country; may be empty
@@ -130,7 +132,7 @@ func (s *Set) view(lang string, d invoices.Draft) (*Letter, error) {
 	}
 	l := &Letter{
 		Template: d.Template, Language: lang, Today: d.Today, Test: d.Test, Sender: s.sender, Totals: d.Totals,
-		Customer: clean(d.Customer, maxCustomer), Country: clean(d.Country, maxCountry),
+		Customer: isolated(clean(d.Customer, maxCustomer)), Country: isolated(clean(d.Country, maxCountry)),
 		Invoices: make([]Invoice, 0, len(d.Lines)),
 	}
 	numbers, urls := map[string]bool{}, map[string]bool{}
@@ -158,10 +160,12 @@ func invoice(line invoices.Line, zone *time.Location) (Invoice, error) {
 	if inv.Expires() {
 		inv.Until = inv.Until.In(zone)
 	}
+	number := inv.Number
+	inv.Number, inv.Description = isolated(number), isolated(inv.Description)
 	switch {
 	case inv.Number == "":
 		return inv, errors.New("it has no number")
-	case len(line.Number) > 4*maxNumber || len([]rune(inv.Number)) > maxNumber:
+	case len(line.Number) > 4*maxNumber || utf8.RuneCountInString(number) > maxNumber:
 		return inv, fmt.Errorf("its number is longer than %d characters", maxNumber)
 	case inv.DueOn == civil.Date{}:
 		return inv, errors.New("it has no due date")

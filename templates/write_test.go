@@ -157,7 +157,7 @@ func TestManyMayWriteAtOnce(t *testing.T) {
 }
 
 func FuzzClean(f *testing.F) {
-	for _, s := range []string{"", "Acme", "a\r\nb", "\u202eevil", "https://https://x", ":///://", "\xff\xfe", "http:\\\\x", strings.Repeat("x", 100), "a:/ /b", "\u00a0 x"} {
+	for _, s := range []string{"", "Acme", "a\r\nb", "\u202eevil", "https://https://x", ":///://", "\xff\xfe", "http:\\\\x", strings.Repeat("x", 100), "a:/ /b", "\u00a0 x", "=?utf-8?q?x?=", "==??", "=\u200b?"} {
 		f.Add(s, 20)
 	}
 	f.Fuzz(func(t *testing.T, s string, most int) {
@@ -166,7 +166,7 @@ func FuzzClean(f *testing.F) {
 		if n := utf8.RuneCountInString(got); n > most {
 			t.Errorf("%d characters, at most %d", n, most)
 		}
-		if !utf8.ValidString(got) || strings.Contains(got, "://") || strings.ContainsAny(got, "\r\n") || strings.TrimSpace(got) != got {
+		if !utf8.ValidString(got) || strings.Contains(got, "://") || strings.Contains(got, "=?") || strings.ContainsAny(got, "\r\n") || strings.TrimSpace(got) != got {
 			t.Errorf("%q", got)
 		}
 		for _, r := range got {
@@ -187,6 +187,7 @@ func FuzzWrite(f *testing.F) {
 	f.Add("<b>", "1", "<no value>", "%!s(", int64(math.MaxInt64), "JPY", "/'\"", "nl", byte(7))
 	f.Add("\u202e", "€1.00", "https://x ZgotmplZ", "", int64(1), "KWD", "/%zz", "de-AT", byte(3))
 	f.Add("a\r\nb", "", "", "\x00", int64(-1), "???", "", "", byte(255))
+	f.Add("שלום 12", "א-1 3", strings.Repeat("שלום ", 60), "", int64(5), "EUR", "/", "de", byte(4))
 	f.Fuzz(func(t *testing.T, customer, number, description, country string, minor int64, currency, path, lang string, pick byte) {
 		name := all[int(pick)%len(all)]
 		d := Samples(name, lang)[int(pick)%2].Draft
@@ -212,9 +213,14 @@ func FuzzWrite(f *testing.F) {
 		if n := strings.Count(strings.ToLower(text.HTML), "<a "); n != 2*len(d.Lines) {
 			t.Errorf("%d links for %d invoices in\n%s", n, len(d.Lines), text.HTML)
 		}
-		for _, r := range text.Subject + text.Plain + text.HTML {
+		for _, r := range unisolated(text.Subject + text.Plain + text.HTML) {
 			if r != '\n' && invisible(r) {
 				t.Errorf("%U came through", r)
+			}
+		}
+		for part, s := range map[string]string{"subject": text.Subject, "plain text": text.Plain, "HTML": text.HTML} {
+			if !balanced(s) {
+				t.Errorf("in the %s a reading direction goes on: %q", part, s)
 			}
 		}
 	})
