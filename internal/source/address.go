@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"golang.org/x/net/idna"
 )
 
 // Limits of addresses (RFC 5321, section 4.5.3.1), and of how many there are.
@@ -32,13 +30,14 @@ func (c *cells) addresses() (to string, cc []string) {
 		if part == "" {
 			continue
 		}
-		if what := flaw(part); what != "" {
+		address, what := mailbox(part)
+		if what != "" {
 			c.wrong(colEmail, fmt.Sprintf("%s is no e-mail address: %s", quoted(part), what),
 				"write it like billing@example.com; several are separated by a semicolon; leave the cell empty if nobody knows one")
 			return "", nil
 		}
-		if !slices.ContainsFunc(list, func(a string) bool { return strings.EqualFold(a, part) }) {
-			list = append(list, part)
+		if !slices.ContainsFunc(list, func(a string) bool { return strings.EqualFold(a, address) }) {
+			list = append(list, address)
 		}
 	}
 	switch n := len(list); {
@@ -52,74 +51,44 @@ func (c *cells) addresses() (to string, cc []string) {
 	return list[0], list[1:]
 }
 
-// flaw says what is wrong with an address, or nothing. One plain address is
-// wanted: no name, quotes, comment or IP address, and a domain with a dot. The
-// domain may be in any script, the part before the @ may not: few mail servers
-// take it. It refuses what the mailer would refuse, so that it is known before
-// the invoice is due.
-func flaw(address string) string {
+// mailbox returns an address with its domain as the DNS has it, or says what is
+// wrong with it. One plain address is wanted: no name, quotes, comment or IP
+// address, and a domain with a dot. The domain may be in any script, the part
+// before the @ may not: few mail servers take it (RFC 6531). It refuses what the
+// mailer would refuse, so that it is known before the invoice is due.
+func mailbox(address string) (canonical, what string) {
 	at := strings.LastIndexByte(address, '@')
 	if at < 0 {
-		return "it has no @"
+		return "", "it has no @"
 	}
 	local, domain := address[:at], address[at+1:]
 	switch {
 	case strings.ContainsAny(address, "<>"):
-		return "the address alone is wanted, without a name"
+		return "", "the address alone is wanted, without a name"
 	case local == "":
-		return "nothing is before the @"
+		return "", "nothing is before the @"
 	case len(local) > longestLocal:
-		return fmt.Sprintf("the part before the @ is longer than %d characters", longestLocal)
+		return "", fmt.Sprintf("the part before the @ is longer than %d characters", longestLocal)
 	case strings.HasPrefix(local, "."), strings.HasSuffix(local, "."), strings.Contains(local, ".."):
-		return "a dot is at an end of the part before the @, or two are in a row"
+		return "", "a dot is at an end of the part before the @, or two are in a row"
 	}
 	for _, r := range local {
 		if !isAtom(r) {
-			return fmt.Sprintf("%s must not stand before the @", quoted(string(r)))
+			return "", fmt.Sprintf("%s must not stand before the @", quoted(string(r)))
 		}
 	}
 	ascii, what := asciiDomain(domain)
 	if what == "" && at+1+len(ascii) > longestAddress {
 		what = fmt.Sprintf("it is longer than %d characters", longestAddress)
 	}
-	return what
+	if what != "" {
+		return "", what
+	}
+	return local + "@" + ascii, ""
 }
 
 // isAtom reports whether r may stand unquoted before the @ (atext of RFC 5322,
 // section 3.2.3, and the dot).
 func isAtom(r rune) bool {
 	return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' || '0' <= r && r <= '9' || r < 0x80 && strings.ContainsRune("!#$%&'*+-/=?^_`{|}~.", r)
-}
-
-// asciiDomain returns a domain as the DNS has it, or says what is wrong with it.
-func asciiDomain(name string) (domain, what string) {
-	const noDomain = "what is behind the @ is no domain"
-	if name == "" {
-		return "", "nothing is behind the @"
-	}
-	if len(name) > 4*longestDomain || strings.ContainsAny(name, "[]() \t\ufffd") {
-		return "", noDomain
-	}
-	domain, err := idna.Lookup.ToASCII(name)
-	if err != nil || len(domain) > longestDomain {
-		return "", noDomain
-	}
-	labels := strings.Split(domain, ".")
-	if len(labels) < 2 {
-		return "", "the domain has no dot"
-	}
-	for _, label := range labels {
-		if label == "" {
-			return "", "a dot is at an end of the domain, or two are in a row"
-		}
-		if len(label) > longestLabel || strings.ContainsFunc(label, func(r rune) bool {
-			return r != '-' && (r < '0' || r > '9') && (r < 'a' || r > 'z')
-		}) {
-			return "", noDomain
-		}
-	}
-	if !strings.ContainsFunc(labels[len(labels)-1], func(r rune) bool { return r >= 'a' }) {
-		return "", "the domain is an IP address, or ends in a number"
-	}
-	return domain, ""
 }

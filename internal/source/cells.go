@@ -89,21 +89,30 @@ func (c *cells) word(column string, most int) string {
 }
 
 // prose returns a cell for people to read, with the white space and the line
-// breaks in it as single spaces.
+// breaks in it as single spaces. A cell in which nothing shows is empty.
 func (c *cells) prose(column string, most int) string {
 	s := strings.Join(strings.Fields(c.raw(column, most)), " ")
 	if strings.ContainsFunc(s, isHarmful) {
-		c.wrong(column, quoted(s)+" has control characters in it", "type it anew")
+		c.wrong(column, quoted(s)+" has characters in it that do not show and change what is read", "type it anew")
+		return ""
+	}
+	if !strings.ContainsFunc(s, func(r rune) bool { return r != ' ' && unicode.IsPrint(r) }) {
 		return ""
 	}
 	return s
 }
 
 // isHarmful reports whether a character does something to a terminal, a mail
-// header or the order of the text around it. Other characters that do not show
-// belong to the writing of some languages.
+// header or the order of the text around it, or is none: those that turn the
+// reading direction, tags, which are a second text that nobody sees, and the
+// places of no character. Other characters that do not show, such as joiners,
+// belong to the writing of some languages; letters leave them out.
 func isHarmful(r rune) bool {
-	return unicode.IsControl(r) || '\u202a' <= r && r <= '\u202e' || '\u2066' <= r && r <= '\u2069' || r == '\ufeff'
+	if r < 0x2000 {
+		return unicode.IsControl(r)
+	}
+	return '\u202a' <= r && r <= '\u202e' || '\u2066' <= r && r <= '\u206f' || r == '\ufeff' || '\ufff9' <= r && r <= '\ufffb' ||
+		0xe0000 <= r && r <= 0xe007f || unicode.Is(unicode.Noncharacter_Code_Point, r)
 }
 
 // must returns a word that may not be missing.
@@ -127,6 +136,10 @@ func (c *cells) number() string {
 	s := c.must(colNumber, longestNumber)
 	if rounded.MatchString(s) {
 		c.wrong(colNumber, quoted(s)+" is what a spreadsheet makes of a long number; its digits are lost", "format the column as text there, and export the file again")
+		return ""
+	}
+	if strings.Contains(s, "=?") {
+		c.wrong(colNumber, quoted(s)+" has =? in it, which mail programs take for an encoding (RFC 2047)", "give the invoice another number")
 		return ""
 	}
 	return s
@@ -255,12 +268,19 @@ func (c *cells) zone() string {
 	if c.t.zones[s] {
 		return s
 	}
-	if loc, err := time.LoadLocation(s); err != nil || loc == time.Local {
+	if loc, err := time.LoadLocation(s); err != nil || loc == time.Local || noPlace(s) {
 		c.wrong(colTimezone, quoted(s)+" is no time zone", "write it like Europe/Amsterdam (IANA)")
 		return ""
 	}
 	c.t.zones[s] = true
 	return s
+}
+
+// noPlace reports whether the time zone database holds a file of the name that
+// is the zone of no place: copies that count leap seconds or none, and what a
+// machine calls its own.
+func noPlace(name string) bool {
+	return strings.HasPrefix(name, "posix") || strings.HasPrefix(name, "right/") || name == "localtime" || name == "Factory" || name == "Local"
 }
 
 // policy reads the name of the ladder that the customer is to be reminded by.

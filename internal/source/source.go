@@ -89,10 +89,10 @@ var (
 func Read(file string, r io.Reader, o Options) iter.Seq2[invoices.Row, error] {
 	return func(yield func(invoices.Row, error) bool) {
 		t := &table{
-			file: file, o: o, yield: yield, zones: map[string]bool{},
+			file: shownPath(file), o: o, yield: yield, zones: map[string]bool{},
 			numbers: newIndex[int32](), debtors: newIndex[told](),
 		}
-		if problems := o.check(file); len(problems) > 0 {
+		if problems := o.check(t.file); len(problems) > 0 {
 			t.tell(problems...)
 			return
 		}
