@@ -163,7 +163,7 @@ type books map[string][]string
 
 // secrets of rows: what differs between two worlds to which the same happened.
 var chance = map[string]string{
-	"accounts": "{lease_id,lease_until}", "invoices": "{changed_in}", "mentions": "{load_id}", "events": "{id}",
+	"accounts": "{lease_id,lease_until,claims}", "invoices": "{changed_in}", "mentions": "{load_id}", "events": "{id}",
 	"holds": "{id}", "incidents": "{id}", "runs": "{id}", "letters": "{}", "links": "{}", "steps": "{}", "loads": "{}", "sources": "{}",
 }
 
