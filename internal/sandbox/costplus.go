@@ -51,7 +51,7 @@ type CostPlus struct {
 func newCostPlus(o Options, c *clock, closing context.Context) *CostPlus {
 	p := &CostPlus{
 		clock: c, faults: newFaults(o.Seed), journal: &journal{limit: o.LogLimit},
-		hooks:    newDispatcher(closing, c, loopbackClient(), o.RetryScale, o.LogLimit),
+		hooks:    newDispatcher(closing, c, clientOf(o.Network), o.RetryScale, o.LogLimit),
 		projects: map[string]string{}, accepts: o.Currencies, closing: closing.Done(),
 		random: cryptorand.Reader, links: map[string]*link{}, orders: map[string]*order{},
 	}

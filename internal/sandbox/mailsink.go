@@ -37,6 +37,7 @@ type MailOptions struct {
 	Password string
 	Auth     Requirement // whether mail is taken from strangers
 	Seed     uint64      // of faults met by probability
+	Network  Network     // takes the place of loopback; nil: loopback
 }
 
 // Requirement says whether something may be left out.
@@ -58,6 +59,7 @@ const idlePatience = 10 * time.Minute
 // on. All of it may be called at any time from anywhere.
 type MailSink struct {
 	now      func() time.Time
+	network  Network
 	dir      string
 	security Security
 	username string
@@ -110,7 +112,7 @@ func StartMailSink(o MailOptions) (*MailSink, error) {
 		return nil, err
 	}
 	m := &MailSink{
-		now: o.Now, dir: o.Dir, security: o.Security, username: o.Username, password: o.Password,
+		now: o.Now, network: o.Network, dir: o.Dir, security: o.Security, username: o.Username, password: o.Password,
 		mustAuth: o.Auth == Required, leaf: leaf, faults: newMailFaults(o.Seed),
 		tls:     &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12},
 		closing: make(chan struct{}), wires: map[*wire]bool{},
@@ -144,7 +146,7 @@ func (m *MailSink) open(address string) error {
 	if m.listener != nil || m.closed {
 		return nil
 	}
-	l, err := listen(address)
+	l, err := listen(m.network, address)
 	if err != nil {
 		return err
 	}

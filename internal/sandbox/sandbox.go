@@ -28,8 +28,15 @@ type Options struct {
 	Currencies []string         // accepted; empty: all of ISO 4217
 	RetryScale float64          // of the two minutes between tries of a webhook; 0: 1
 	LogLimit   int              // entries of each log that are kept; 0: all
-	Mail       MailOptions      // of the mail sink; its Now and Seed are taken from here
+	Network    Network          // takes the place of loopback; nil: loopback
+	Mail       MailOptions      // of the mail sink; its Now, Seed and Network are taken from here
 	Debtors    DebtorOptions    // of the debtors; nobody acts until [Debtors.Act] is called
+}
+
+// A Network takes the place of loopback, for tests in which time is not real.
+type Network interface {
+	Listen(address string) (net.Listener, error)
+	Dial(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 func (o *Options) check() error {
@@ -80,7 +87,7 @@ func Start(o Options) (*Sandbox, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	listener, err := listen(o.Listen)
+	listener, err := listen(o.Network, o.Listen)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +95,7 @@ func Start(o Options) (*Sandbox, error) {
 		url: "http://" + listener.Addr().String(), keys: slices.Clone(o.APIKeys),
 		clock: &clock{base: o.Now}, served: make(chan error, 1),
 	}
-	o.Mail.Now, o.Mail.Seed = s.clock.now, o.Seed
+	o.Mail.Now, o.Mail.Seed, o.Mail.Network = s.clock.now, o.Seed, o.Network
 	if s.Mail, err = StartMailSink(o.Mail); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
@@ -145,7 +152,7 @@ func (s *Sandbox) close(ctx context.Context) error {
 }
 
 // listen opens a TCP port of a loopback address.
-func listen(address string) (net.Listener, error) {
+func listen(n Network, address string) (net.Listener, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, fmt.Errorf("sandbox: address %s: write host and port, such as 127.0.0.1:0: %w", cut(address), err)
@@ -155,6 +162,9 @@ func listen(address string) (net.Listener, error) {
 	}
 	if !isLoopback(host) {
 		return nil, fmt.Errorf("sandbox: address %s is not on loopback: the sandbox lets everybody in who reaches it; use 127.0.0.1", cut(address))
+	}
+	if n != nil {
+		return n.Listen(net.JoinHostPort(host, port))
 	}
 	return net.Listen("tcp", net.JoinHostPort(host, port))
 }

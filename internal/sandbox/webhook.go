@@ -165,6 +165,15 @@ func (d *dispatcher) close(ctx context.Context) error {
 	return err
 }
 
+// clientOf is an HTTP client on a network; nil is loopback.
+func clientOf(n Network) *http.Client {
+	c := loopbackClient()
+	if n != nil {
+		c.Transport = &http.Transport{DialContext: n.Dial, MaxIdleConnsPerHost: 4}
+	}
+	return c
+}
+
 // loopbackClient is an HTTP client that connects to loopback addresses only,
 // whatever a name may resolve to, uses no proxy and follows no redirect.
 func loopbackClient() *http.Client {
