@@ -28,7 +28,8 @@ type postfix struct {
 	port   int
 }
 
-func startPostfix(t *testing.T) *postfix {
+// startPostfix starts it, with more services if there are lines for master.cf.
+func startPostfix(t *testing.T, services ...string) *postfix {
 	t.Helper()
 	binary, err := exec.LookPath("postfix")
 	if err != nil {
@@ -46,7 +47,7 @@ func startPostfix(t *testing.T) *postfix {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	p := &postfix{t: t, binary: binary, dir: dir, ca: newAuthority(t), port: freePort(t)}
-	p.configure(serveLogins(t))
+	p.configure(serveLogins(t), services)
 	p.run("start")
 	t.Cleanup(func() {
 		p.run("stop")
@@ -81,7 +82,7 @@ func (p *postfix) run(command string) {
 
 // configure writes the whole configuration. Mailboxes belong to nobody, which
 // is user 65534 everywhere.
-func (p *postfix) configure(logins int) {
+func (p *postfix) configure(logins int, services []string) {
 	p.t.Helper()
 	for _, dir := range []string{"etc", "queue", "data", "mail"} {
 		if err := os.Mkdir(p.path(dir), 0o755); err != nil {
@@ -120,7 +121,7 @@ virtual unix - n n - - virtual
 error unix - - n - - error
 retry unix - - n - - error
 postlog unix-dgram n - n - 1 postlogd
-`, p.port))
+`, p.port)+strings.Join(services, ""))
 	if err := os.Chown(p.path("mail"), 65534, 65534); err != nil {
 		p.t.Fatal(err)
 	}
@@ -196,7 +197,11 @@ func freePort(t *testing.T) int {
 // serveLogins answers Postfix's questions about logins, in the protocol of
 // Dovecot's auth service, so that no further package is needed. It returns its
 // port.
-func serveLogins(t *testing.T) int {
+func serveLogins(t *testing.T) int { return serveLines(t, answerLogins) }
+
+// serveLines serves every connection with a function, until the test ends. It
+// returns its port.
+func serveLines(t *testing.T, answer func(net.Conn)) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -214,7 +219,7 @@ func serveLogins(t *testing.T) int {
 			mu.Lock()
 			open = append(open, conn)
 			mu.Unlock()
-			serving.Go(func() { answerLogins(conn) })
+			serving.Go(func() { answer(conn) })
 		}
 	})
 	t.Cleanup(func() {
