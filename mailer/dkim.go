@@ -50,6 +50,9 @@ type signer struct {
 	sign             func(digest []byte) ([]byte, error)
 }
 
+// String names the key.
+func (s signer) String() string { return s.selector + "._domainkey." + s.domain }
+
 var selectorName = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
 
 // readKeys reads all keys and says everything that is wrong with them.
@@ -167,7 +170,7 @@ func signMessage(keys []signer, message []byte) ([]byte, error) {
 		digest := sha256.Sum256([]byte(text + relaxedHeader(header)))
 		signature, err := s.sign(digest[:])
 		if err != nil {
-			return nil, fmt.Errorf("DKIM key %s._domainkey.%s: it does not sign", s.selector, s.domain)
+			return nil, fmt.Errorf("DKIM key %s: it does not sign", s)
 		}
 		out = append(out, header...)
 		out = append(out, folded(base64.StdEncoding.EncodeToString(signature))...)

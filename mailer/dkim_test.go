@@ -2,6 +2,7 @@ package mailer
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -13,6 +14,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -347,5 +349,43 @@ func TestDKIM_BadKeys(t *testing.T) {
 	o.DKIM = append(o.DKIM, o.DKIM[0], DKIMKey{Domain: "example.net", Selector: "x"})
 	if _, err := New(o); err == nil || !strings.Contains(err.Error(), "r1._domainkey.example.com: it is given twice") || !strings.Contains(err.Error(), "x._domainkey.example.net") {
 		t.Errorf("not all mistakes are told at once: %v", err)
+	}
+}
+
+// TestDKIM_Published asks a DNS that has forgotten keys, or has others.
+func TestDKIM_Published(t *testing.T) {
+	none := newPool(t, options())
+	if err := none.CheckDKIM(t.Context(), nil); err != nil {
+		t.Errorf("letters are not signed, and yet: %v", err)
+	}
+	p := newPool(t, signing())
+	for _, row := range []struct {
+		sentence string
+		spoil    func(dns)
+		says     []string // empty: all is well
+	}{
+		{"both keys are published", func(dns) {}, nil},
+		{"one key is not published", func(d dns) { delete(d, "e1._domainkey.example.com") }, []string{"e1._domainkey.example.com"}},
+		{"one key is another's", func(d dns) {
+			der, err := x509.MarshalPKIXPublicKey(newRSA(2048).Public())
+			if err != nil {
+				t.Fatal(err)
+			}
+			d["r1._domainkey.example.com"] = "v=DKIM1; k=rsa; p=" + base64.StdEncoding.EncodeToString(der)
+		}, []string{"r1._domainkey.example.com"}},
+		{"a key was revoked", func(d dns) { d["r1._domainkey.example.com"] = "v=DKIM1; k=rsa; p=" }, []string{"r1._domainkey.example.com"}},
+		{"nothing is published", func(d dns) { clear(d) }, []string{"r1._domainkey.example.com", "e1._domainkey.example.com"}},
+	} {
+		d := published()
+		row.spoil(d)
+		err := p.CheckDKIM(t.Context(), func(_ context.Context, name string) ([]string, error) { return d.lookup(name) })
+		if (err == nil) != (len(row.says) == 0) {
+			t.Errorf("%s: %v", row.sentence, err)
+		}
+		for _, key := range []string{"r1._domainkey.example.com", "e1._domainkey.example.com"} {
+			if err != nil && strings.Contains(err.Error(), "DKIM key "+key) != slices.Contains(row.says, key) {
+				t.Errorf("%s: %v", row.sentence, err)
+			}
+		}
 	}
 }

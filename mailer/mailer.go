@@ -118,6 +118,7 @@ type Pool struct {
 	redirect string
 	tls      *tls.Config
 	sign     func(message []byte) ([]byte, error) // nil: messages are not signed
+	signers  []signer                             // that sign for the sender
 	dial     func(ctx context.Context, network, address string) (net.Conn, error)
 	pace     *rate.Limiter
 	secrets  []string      // what no text may contain
@@ -274,7 +275,7 @@ func (p *Pool) checkKeys() error {
 	}
 	if p.from != nil {
 		domain := p.from.Address[strings.LastIndexByte(p.from.Address, '@')+1:]
-		if len(signersOf(keys, domain)) == 0 {
+		if p.signers = signersOf(keys, domain); len(p.signers) == 0 {
 			return fmt.Errorf("there are DKIM keys, but none for the sender's domain %s", domain)
 		}
 	}

@@ -79,7 +79,8 @@ type verdict struct {
 // is about the mailbox only if it says so (5.1.x, 5.2.x, 5.4.x, or 550 and its
 // like without a status code): it suppresses an address for good, so doubt
 // must not. A refusal for want of a login or for relaying is about us and
-// halts. Any other, such as 5.7.1, may be about either: the letter waits for a
+// halts. A refusal in the middle of the text is one of the letter, as at DATA.
+// Any other, such as 5.7.1, may be about either: the letter waits for a
 // person and the address is kept, and Pool.fault halts at the third in a row.
 // A full mailbox is emptied some day, and 552 at RCPT means "too many
 // recipients" (RFC 5321, section 4.5.3.1.10): later.

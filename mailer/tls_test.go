@@ -1,7 +1,6 @@
 package mailer
 
 import (
-	"bufio"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -250,98 +249,6 @@ func TestR19_WrongLoginHalts(t *testing.T) {
 		if asked != 0 || len(b.letters) != 0 || strings.Contains(err.Error(), "horse") {
 			t.Errorf("commit was called %d times: %v", asked, err)
 		}
-	}
-}
-
-func TestR19_UntrustedCertificateHalts(t *testing.T) {
-	ca, other := newAuthority(t), newAuthority(t)
-	for _, security := range []Security{StartTLS, TLS} {
-		for sentence, cert := range map[string]tls.Certificate{
-			"nobody we trust signed it": other.issue("127.0.0.1", time.Hour),
-			"it is another machine's":   ca.issue("mail.example", time.Hour),
-			"it has expired":            ca.issue("127.0.0.1", -time.Hour),
-		} {
-			b := &library{mechanisms: []string{"PLAIN"}}
-			o := b.serve(t, security, cert)
-			o.RootCAs = ca.pool
-			err := newPool(t, o).Check(t.Context())
-			if invoices.KindOf(err) != invoices.Halt || len(b.logins) != 0 {
-				t.Errorf("%s, %s: %v", security, sentence, err)
-			}
-		}
-	}
-}
-
-func TestR19_STARTTLS(t *testing.T) {
-	for _, row := range []struct {
-		sentence   string
-		script     script
-		extensions []string
-		kind       invoices.Kind
-		about      error
-	}{
-		{"not offered: never in the clear", nil, []string{"AUTH PLAIN"}, invoices.Halt, nil},
-		{"EHLO unknown, and HELO offers nothing", script{"EHLO": "500 what"}, []string{"STARTTLS"}, invoices.Halt, nil},
-		{"EHLO refused for the moment, which says nothing about TLS", script{"EHLO": "421 4.3.2 busy"}, []string{"STARTTLS"}, invoices.Later, invoices.ErrServer},
-		{"EHLO answered with nonsense, and the server goes on", script{"EHLO": "hello yourself"}, []string{"STARTTLS"}, invoices.Later, invoices.ErrServer},
-		{"offered and refused", script{"STARTTLS": "502 5.5.1 no"}, []string{"STARTTLS"}, invoices.Halt, nil},
-		{"not available for the moment", script{"STARTTLS": "454 4.7.0 TLS not available"}, []string{"STARTTLS"}, invoices.Later, invoices.ErrServer},
-		{"agreed, and then no TLS", script{"STARTTLS": "220 go on\nthis is not TLS"}, []string{"STARTTLS"}, invoices.Later, invoices.ErrServer},
-		{"cut off", script{"STARTTLS": drops}, []string{"STARTTLS"}, invoices.Later, invoices.ErrServer},
-		{"silence", script{"STARTTLS": hangs}, []string{"STARTTLS"}, invoices.Later, invoices.ErrServer},
-	} {
-		t.Run(row.sentence, func(t *testing.T) {
-			srv := newServer(t, row.script, row.extensions...)
-			o := srv.options()
-			o.Security, o.Username, o.Password = StartTLS, "billing", "secret99"
-			o.Timeouts.Connect = 300 * time.Millisecond
-			p := newPool(t, o)
-			checkFault(t, p.Check(t.Context()), row.kind, row.about)
-			if srv.count("AUTH") != 0 {
-				t.Error("the password was sent in the clear")
-			}
-		})
-	}
-}
-
-// TestSTARTTLSInjection plays somebody on the way who adds answers in the
-// clear behind the server's 220: they must not be taken for answers under TLS.
-func TestSTARTTLSInjection(t *testing.T) {
-	ca := newAuthority(t)
-	cert := ca.issue("127.0.0.1", time.Hour)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	heard := make(chan string, 1)
-	go func() {
-		defer close(heard)
-		conn, err := l.Accept()
-		if err != nil {
-			return
-		}
-		defer conn.Close()
-		in := bufio.NewReader(conn)
-		fmt.Fprint(conn, "220 hello\r\n")
-		_, _ = in.ReadString('\n')
-		fmt.Fprint(conn, "250-mail.example\r\n250 STARTTLS\r\n")
-		_, _ = in.ReadString('\n')
-		fmt.Fprint(conn, "220 go on\r\n250-injected\r\n250 AUTH PLAIN\r\n")
-		secured := tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{cert}})
-		in = bufio.NewReader(secured)
-		_, _ = in.ReadString('\n') // EHLO
-		fmt.Fprint(secured, "250 mail.example\r\n")
-		line, _ := in.ReadString('\n')
-		heard <- line
-	}()
-	o := options()
-	o.Host, o.Port, o.RootCAs = "127.0.0.1", l.Addr().(*net.TCPAddr).Port, ca.pool
-	o.Username, o.Password = "billing", "secret99"
-	err = newPool(t, o).Check(t.Context())
-	checkFault(t, err, invoices.Halt, nil) // the true server offers no login
-	if line := <-heard; strings.HasPrefix(line, "AUTH") {
-		t.Errorf("an answer from before TLS was believed: %q", line)
 	}
 }
 
