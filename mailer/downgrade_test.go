@@ -164,9 +164,10 @@ func TestR19_WhatWasSaidBeforeTLS(t *testing.T) {
 				lines := bufio.NewScanner(secured)
 				for lines.Scan() {
 					heard = append(heard, lines.Text())
-					if strings.HasPrefix(lines.Text(), "EHLO") {
-						fmt.Fprint(secured, row.under)
+					if !strings.HasPrefix(lines.Text(), "EHLO") {
+						return
 					}
+					fmt.Fprint(secured, row.under)
 				}
 			})
 			o := options()

@@ -58,60 +58,9 @@ func TestPostfixFaults(t *testing.T) {
 		fmt.Sprintf("127.0.0.1:%d inet n - n - - smtpd -o smtpd_discard_ehlo_keywords=size\n", blind),
 		fmt.Sprintf("127.0.0.1:%d inet n - n - - smtpd -o soft_bounce=yes\n", soft),
 	)
-	arrived := 0
-
-	t.Run("greylisted at first, and then delivered once", func(t *testing.T) {
-		var phase Phase
-		o := server.at(grey)
-		o.OnOutcome = func(o Outcome) { phase = o.Phase }
-		p := newPool(t, o)
-		l := composed(t, p, aLetter("grey"))
-		asked := 0
-		_, err := p.Send(t.Context(), l, commits(&asked))
-		checkFault(t, err, invoices.Later, nil)
-		if asked != 0 || phase != Rcpt {
-			t.Errorf("commit was called %d times, phase %s", asked, phase)
-		}
-		if _, err := p.Send(t.Context(), l, commits(&asked)); err != nil || asked != 1 {
-			t.Errorf("the second try: commit was called %d times: %v", asked, err)
-		}
-		arrived++
-		server.arrivedOnce(t, l, arrived)
-	})
-
-	t.Run("too large, found out at MAIL", func(t *testing.T) {
-		p := newPool(t, server.options())
-		l := aLetter("large")
-		l.Plain = strings.Repeat("word ", 25_000)
-		asked := 0
-		_, err := p.Send(t.Context(), composed(t, p, l), commits(&asked))
-		checkFault(t, err, invoices.Never, nil)
-		if asked != 0 {
-			t.Errorf("commit was called %d times", asked)
-		}
-	})
-
-	t.Run("too large, found out at the dot", func(t *testing.T) {
-		var outcome Outcome
-		o := server.at(blind)
-		o.OnOutcome = func(o Outcome) { outcome = o }
-		p := newPool(t, o)
-		l := aLetter("large")
-		l.Plain = strings.Repeat("word ", 25_000)
-		asked := 0
-		_, err := p.Send(t.Context(), composed(t, p, l), commits(&asked))
-		checkFault(t, err, invoices.Never, nil)
-		if asked != 1 || outcome.Phase != Dot || outcome.Code != 552 {
-			t.Errorf("commit was called %d times; %+v", asked, outcome)
-		}
-		small := composed(t, p, aLetter("small")) // on the same connection
-		if _, err := p.Send(t.Context(), small, yes); err != nil || outcome.Opened != 0 {
-			t.Errorf("the next letter: %+v, %v", outcome, err)
-		}
-		arrived++
-		server.arrivedOnce(t, small, arrived)
-	})
-
+	t.Run("greylisted at first, and then delivered once", func(t *testing.T) { server.greylists(t, grey) })
+	t.Run("too large, found out at MAIL", func(t *testing.T) { server.findsTooLarge(t, server.port, 0, Mail) })
+	t.Run("too large, found out at the dot", func(t *testing.T) { server.findsTooLarge(t, blind, 1, Dot) })
 	t.Run("soft_bounce makes every refusal one for the moment", func(t *testing.T) {
 		for _, to := range []string{"nobody@bakkerij.example", "jansen@elsewhere.example"} {
 			p := newPool(t, server.at(soft))
@@ -123,50 +72,88 @@ func TestPostfixFaults(t *testing.T) {
 			}
 		}
 	})
-
-	t.Run("a signature survives", func(t *testing.T) {
-		o := server.options()
-		signs := signing()
-		o.From, o.DKIM = signs.From, signs.DKIM
-		p := newPool(t, o)
-		l := aLetter("signed")
-		l.CC, l.Thread = []string{"piet@bakkerij.example"}, "0b1c2d"
-		l = composed(t, p, l)
-		if _, err := p.Send(t.Context(), l, yes); err != nil {
-			t.Fatal(err)
-		}
-		arrived++
-		for _, letter := range server.mailbox("jansen", arrived) {
-			if !strings.Contains(letter, "<signed@") {
-				continue
-			}
-			delivered := []byte(strings.ReplaceAll(letter, "\n", "\r\n"))
-			if domains, err := verified(delivered); err != nil || len(domains) != 2 {
-				t.Errorf("go-msgauth: %v, %v", domains, err)
-			}
-			if got := byPython(t, delivered); got != "True True" {
-				t.Errorf("dkimpy: %s", got)
-			}
-			if bytes.Equal(delivered, l.Raw) {
-				t.Error("Postfix added nothing; this shows too little")
-			}
-		}
-	})
+	t.Run("a signature survives", server.keepsSignatures)
 }
 
-// arrivedOnce checks that of n letters in the mailbox exactly one is l.
-func (p *postfix) arrivedOnce(t *testing.T, l invoices.Letter, n int) {
+func (p *postfix) greylists(t *testing.T, port int) {
+	var phase Phase
+	o := p.at(port)
+	o.OnOutcome = func(o Outcome) { phase = o.Phase }
+	pool := newPool(t, o)
+	l := composed(t, pool, aLetter("grey"))
+	asked := 0
+	_, err := pool.Send(t.Context(), l, commits(&asked))
+	checkFault(t, err, invoices.Later, nil)
+	if asked != 0 || phase != Rcpt {
+		t.Errorf("commit was called %d times, phase %s", asked, phase)
+	}
+	if _, err := pool.Send(t.Context(), l, commits(&asked)); err != nil || asked != 1 {
+		t.Errorf("the second try: commit was called %d times: %v", asked, err)
+	}
+	p.arrivedOnce(t, l)
+}
+
+// findsTooLarge sends a letter that is too large, and one that is not on the
+// same connection.
+func (p *postfix) findsTooLarge(t *testing.T, port, commit int, phase Phase) {
+	var outcome Outcome
+	o := p.at(port)
+	o.OnOutcome = func(o Outcome) { outcome = o }
+	pool := newPool(t, o)
+	l := aLetter("large")
+	l.Plain = strings.Repeat("word ", 25_000)
+	asked := 0
+	_, err := pool.Send(t.Context(), composed(t, pool, l), commits(&asked))
+	checkFault(t, err, invoices.Never, nil)
+	if asked != commit || outcome.Phase != phase || outcome.Code != 552 {
+		t.Errorf("commit was called %d times; %+v", asked, outcome)
+	}
+	small := composed(t, pool, aLetter("small-"+string(phase)))
+	if _, err := pool.Send(t.Context(), small, yes); err != nil || outcome.Opened != 0 {
+		t.Errorf("the next letter: %+v, %v", outcome, err)
+	}
+	p.arrivedOnce(t, small)
+}
+
+func (p *postfix) keepsSignatures(t *testing.T) {
+	o, signs := p.options(), signing()
+	o.From, o.DKIM = signs.From, signs.DKIM
+	pool := newPool(t, o)
+	l := aLetter("signed")
+	l.CC, l.Thread = []string{"piet@bakkerij.example"}, "0b1c2d"
+	l = composed(t, pool, l)
+	if _, err := pool.Send(t.Context(), l, yes); err != nil {
+		t.Fatal(err)
+	}
+	delivered := []byte(strings.ReplaceAll(p.arrivedOnce(t, l), "\n", "\r\n"))
+	if domains, err := verified(delivered); err != nil || len(domains) != 2 {
+		t.Errorf("go-msgauth: %v, %v", domains, err)
+	}
+	if got := byPython(t, delivered); got != "True True" {
+		t.Errorf("dkimpy: %s", got)
+	}
+	if !bytes.Contains(delivered, []byte("\r\nReceived: ")) {
+		t.Error("Postfix added nothing; this shows too little")
+	}
+}
+
+// arrivedOnce waits for one more letter, checks that it is l and came once, and
+// returns it as it was delivered.
+func (p *postfix) arrivedOnce(t *testing.T, l invoices.Letter) (delivered string) {
 	t.Helper()
+	p.arrived++
 	same := 0
-	letters := p.mailbox("jansen", n)
+	letters := p.mailbox("jansen", p.arrived)
 	for _, letter := range letters {
 		if strings.HasSuffix(letter, strings.ReplaceAll(string(l.Raw), "\r\n", "\n")) {
+			delivered = letter
 			same++
 		}
 	}
-	if same != 1 || len(letters) != n {
-		t.Errorf("of %d letters %d are this one, want 1 of %d", len(letters), same, n)
+	if same != 1 || len(letters) != p.arrived {
+		t.Errorf("of %d letters %d are this one, want 1 of %d", len(letters), same, p.arrived)
 	}
+	return delivered
 }
 
 // kill ends Postfix as a power cut does: all its processes at once.
@@ -239,10 +226,10 @@ func TestR02_PostfixIsKilled(t *testing.T) {
 	if _, err := p.Send(t.Context(), l, yes); err != nil {
 		t.Fatal(err)
 	}
-	server.arrivedOnce(t, l, 1)
+	server.arrivedOnce(t, l)
 	last := composed(t, p, aLetter("last")) // when this is there, all that was there before it is
 	if _, err := p.Send(t.Context(), last, yes); err != nil {
 		t.Fatal(err)
 	}
-	server.arrivedOnce(t, last, 2)
+	server.arrivedOnce(t, last)
 }

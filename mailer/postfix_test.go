@@ -26,6 +26,8 @@ type postfix struct {
 	dir    string
 	ca     *authority
 	port   int
+
+	arrived int // letters in the mailbox of jansen that arrivedOnce has seen
 }
 
 // startPostfix starts it, with more services if there are lines for master.cf.
