@@ -74,6 +74,8 @@ type Options struct {
 	DKIM []DKIMKey
 	// Now is the business clock; it stamps the Date header and nothing else.
 	Now func() time.Time
+	// Dial takes the place of the network in tests; nil is the network.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// OnOutcome is told how every Send ended, from several goroutines. It may
 	// be nil.
 	OnOutcome func(Outcome)
@@ -134,7 +136,10 @@ type Pool struct {
 
 // New returns a pool. It connects to nothing yet.
 func New(o Options) (*Pool, error) {
-	p := &Pool{o: o, dial: new(net.Dialer).DialContext}
+	p := &Pool{o: o, dial: o.Dial}
+	if p.dial == nil {
+		p.dial = new(net.Dialer).DialContext
+	}
 	problems := []error{p.checkServer(), p.checkLimits(), p.checkTimeouts(), p.checkPeople(), p.checkKeys()}
 	if o.Now == nil {
 		problems = append(problems, errors.New("no clock is given"))
