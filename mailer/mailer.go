@@ -9,10 +9,12 @@
 // dot and its reply. Only when the dot is written and the reply stays out is
 // it unknown whether the letter was accepted.
 //
-// Three rules follow, and the code keeps to them everywhere:
+// Four rules follow, and the code keeps to them everywhere:
 //
 //   - The dot is written in one place, after the commit; nothing else ends a
 //     letter, no deferred Close either.
+//   - While the text is written and committed to, the server is listened to:
+//     if it speaks or hangs up, the dot is not written, and there is no doubt.
 //   - After anything but a proper reply the raw socket is closed: no QUIT, no
 //     TLS farewell, nothing a server could take for the end of a letter.
 //   - What a failure means is decided in one function, judge.

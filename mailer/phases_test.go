@@ -239,6 +239,12 @@ func (c *cell) play(want ending, phase Phase) {
 		t.Errorf("%d bytes were read of what the server said", (*c.ends)[0].took())
 	}
 
+	for _, s := range c.pool.idle {
+		if s.wire.why.Load() != nil {
+			t.Error("a connection is kept that was cut")
+		}
+	}
+
 	<-time.After(2 * time.Second) // idle; the server may say something
 	then := []string{}
 	for _, id := range []string{"the-second", "the-third"} {

@@ -3,7 +3,6 @@ package mailer
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -14,12 +13,6 @@ type stop struct {
 	at    Phase
 	err   error
 	stale bool // on a reused connection, before the server took the sender: as if never begun
-}
-
-// answered reports whether a reply of the server ended the letter.
-func (s *stop) answered() bool {
-	_, answered := errors.AsType[refusal](s.err)
-	return answered
 }
 
 // An envelope is what the mail server is told about a letter.
@@ -87,14 +80,15 @@ func (s *session) carry(ctx context.Context, e envelope, t Timeouts, commit func
 	unwatch = s.wire.watch(ctx)
 	defer unwatch()
 	last, end := s.dot(ear, t.Dot)
-	if end == nil || end.answered() {
+	if last.code != 0 { // it answered the dot
 		s.sound = last.code != 421 && unwatch()
 	}
 	return last, end
 }
 
 // dot writes the dot, unless the server has spoken already, and waits for the
-// answer. If we die in here, the letter is in doubt.
+// answer, which it returns also if that is a refusal. If we die in here, the
+// letter is in doubt.
 func (s *session) dot(ear *ear, patience time.Duration) (reply, *stop) {
 	if !ear.expect() {
 		return reply{}, ear.early()
