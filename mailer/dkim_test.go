@@ -253,7 +253,7 @@ func TestDKIM_AnyText(t *testing.T) {
 		for range rapid.IntRange(0, 5).Draw(t, "words") {
 			b.WriteString(space.Draw(t, "space") + word.Draw(t, "word"))
 		}
-		b.WriteString("\r\nX-Other : y\r\nReply-To:" + space.Draw(t, "before") + "z" + "\r\n\r\n")
+		b.WriteString("\r\nCc: first\r\nCc: second\r\nX-Other : y\r\nReply-To:" + space.Draw(t, "before") + "z" + "\r\n\r\n")
 		for range rapid.IntRange(0, 8).Draw(t, "lines") {
 			b.WriteString(rapid.StringOfN(rapid.RuneFrom([]rune("a .\t")), 0, 6, -1).Draw(t, "line") + "\r\n")
 		}
@@ -265,6 +265,28 @@ func TestDKIM_AnyText(t *testing.T) {
 			t.Fatalf("%v, %v:\n%q", domains, err, signed)
 		}
 	})
+}
+
+// TestDKIM_HeadersThatAreCovered: of all headers a letter may ever have, these
+// are covered, and three of them may not be added to.
+func TestDKIM_HeadersThatAreCovered(t *testing.T) {
+	keys, err := readKeys(signing().DKIM[1:2])
+	if err != nil {
+		t.Fatal(err)
+	}
+	message := "From: billing@example.com\r\nDate: Mon, 02 Mar 2026 08:00:00 +0100\r\nX-Unknown: x\r\n"
+	for _, name := range []string{"To", "Cc", "Subject", "Message-ID", "MIME-Version", "Content-Type", "Content-Transfer-Encoding", "Reply-To", "References", "In-Reply-To", "Auto-Submitted"} {
+		message += name + ": x\r\n"
+	}
+	signedMessage, err := signMessage(keys, []byte(message+"\r\n"))
+	message = string(signedMessage)
+	want := " h=From:From:To:To:Cc:Subject:Subject:Date:Message-ID:MIME-Version:Content-Type:Content-Transfer-Encoding:Reply-To:References:In-Reply-To:Auto-Submitted;\r\n"
+	if err != nil || !strings.Contains(message, want) {
+		t.Errorf("%v\n%s", err, message)
+	}
+	if domains, err := verified([]byte(message)); err != nil || len(domains) != 1 {
+		t.Errorf("%v, %v", domains, err)
+	}
 }
 
 func TestDKIM_NoKeyForTheSender(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -347,5 +348,45 @@ func TestR02_NoDotWithoutCommit(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// A patient line waits after each Write until everybody else has done what
+// there is to do.
+type patient struct{ net.Conn }
+
+func (p patient) Write(b []byte) (int, error) {
+	n, err := p.Conn.Write(b)
+	synctest.Wait()
+	return n, err
+}
+
+// TestR02_NoCommitToALostLetter: when the server is known to have gone, or to
+// have refused, before the letter is committed to, it is not.
+func TestR02_NoCommitToALostLetter(t *testing.T) {
+	for _, f := range []fault{hangsUp, resets, saysLater, leaves, refuses, babbles, breaksOff, echoes, stutters, drips} {
+		t.Run(string(f), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := newCell(t, afterText, f, true)
+				close(c.server.committing) // it does not wait for that
+				dial := c.pool.dial
+				c.pool.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+					conn, err := dial(ctx, network, address)
+					return patient{conn}, err
+				}
+				asked := 0
+				_, err := c.pool.Send(t.Context(), c.letter, commits(&asked))
+				kind := invoices.Later
+				if f == refuses {
+					kind = invoices.Never
+				}
+				checkFault(t, err, kind, nil)
+				if asked != 0 || c.outcome.Phase != Body || c.server.dotsRead() != 0 {
+					t.Errorf("commit was called %d times; %+v; %d dots", asked, c.outcome, c.server.dotsRead())
+				}
+				c.pool.Close()
+				c.server.over(t)
+			})
+		})
 	}
 }
