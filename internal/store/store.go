@@ -26,6 +26,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/jmoiron/sqlx"
@@ -64,6 +65,7 @@ type Store struct {
 	config string
 	salt   string
 	gate   chan struct{} // on SQLite, holds the one who may write
+	file   *file         // on SQLite, the database's
 	zones  sync.Map      // *time.Location by name
 	commit func(*sqlx.Tx) error
 
@@ -96,6 +98,10 @@ func connect(o Options) (*Store, error) {
 	s.use(db)
 	if on.oneWriter {
 		s.gate = make(chan struct{}, 1)
+		_, path, _ := strings.Cut(o.URL, ":")
+		if s.file, err = fileAt(path); err != nil {
+			return nil, errors.Join(err, db.Close())
+		}
 	}
 	return s, nil
 }

@@ -58,6 +58,10 @@ func (s *Store) once(t *tx, do func(*tx) error) error {
 		_ = t.Rollback() // the connection is dropped if this fails
 		return err
 	}
+	if err := s.file.check(); err != nil {
+		_ = t.Rollback() // it would not be where anybody looks for it
+		return err
+	}
 	t.fixed = true
 	if err := s.commit(t.Tx); err != nil {
 		return s.doubt(t, err)
