@@ -60,6 +60,10 @@ type Break struct {
 	After bool // it still passes
 	Way   Way
 	Away  bool // whoever connects afterwards is hung up on, until [Proxy.Heal]
+
+	// Do is called, if it is not nil, before the message passes, and then
+	// nothing breaks.
+	Do func()
 }
 
 // A Proxy passes connections on to one server.
@@ -235,6 +239,13 @@ func (p *Proxy) forward(l *link, out io.Writer, m Message, raw []byte) bool {
 	}
 	broken := make(chan struct{})
 	p.broken, p.away, p.pids = broken, b.Away, []int{int(l.pid.Load())}
+	if b.Do != nil {
+		p.mu.Unlock()
+		b.Do()
+		close(broken)
+		_, err := out.Write(raw)
+		return err == nil
+	}
 	l.hung.Store(true) // an answer to the message does not slip through
 	p.mu.Unlock()
 	if b.After {

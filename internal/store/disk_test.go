@@ -26,6 +26,7 @@ var disk struct {
 	file    string   // only calls for this file count; empty: all
 	at      int      // the call that fails, counted from 0; -1: none
 	stays   bool     // so do all later ones
+	do      func()   // is called instead of failing, if it is not nil
 	errno   syscall.Errno
 	old     map[string]uintptr
 	failed  bool
@@ -37,7 +38,15 @@ func watch(file string, at int, errno syscall.Errno, stays bool) {
 	disk.install.Do(install)
 	disk.Lock()
 	defer disk.Unlock()
-	disk.on, disk.calls, disk.file, disk.at, disk.errno, disk.stays, disk.failed = true, nil, file, at, errno, stays, false
+	disk.on, disk.calls, disk.file, disk.at, disk.errno, disk.stays, disk.do, disk.failed = true, nil, file, at, errno, stays, nil, false
+}
+
+// during calls do at a call.
+func during(at int, do func()) {
+	watch("", at, 0, false)
+	disk.Lock()
+	defer disk.Unlock()
+	disk.do = do
 }
 
 // heal makes the disk well, and returns what was called and whether any failed.
@@ -67,6 +76,10 @@ func pass(tls *libc.TLS, name string, fd int32) bool {
 		return true
 	}
 	disk.failed = true
+	if disk.do != nil {
+		disk.do()
+		return true
+	}
 	errno := libc.X__errno_location(tls)
 	**(**int32)(unsafe.Pointer(&errno)) = int32(disk.errno)
 	return false

@@ -89,3 +89,24 @@ func TestR02_ADiskThatFailsInACheckpoint(t *testing.T) {
 		}
 	}
 }
+
+// TestR02_CallersGiveUpInTheMiddle cancels the context at writes of every act to
+// the disk under SQLite.
+func TestR02_CallersGiveUpInTheMiddle(t *testing.T) {
+	for _, a := range acts {
+		t.Run(a.says, func(t *testing.T) {
+			y := newFileYard(t)
+			var calls []string
+			whole := y.world().whole(a, func() { watch("", -1, 0, false) }, func() { calls, _ = heal() })
+			said := map[string]int{}
+			for at := range calls {
+				if thorough() || at%5 == 0 {
+					said[y.givenUp(a, fmt.Sprintf("given up at %d of %d", at, len(calls)), whole, func(cancel func()) {
+						during(at, cancel)
+					}, func() bool { _, failed := heal(); return failed })]++
+				}
+			}
+			y.Logf("%d writes; %v", len(calls), said)
+		})
+	}
+}
