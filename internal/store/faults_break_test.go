@@ -25,7 +25,8 @@ import (
 //   - who tries again, when the server is back, ends where it would have ended
 //     without the break, at the first try, once.
 func TestR02_ConnectionsBreakAnywhere(t *testing.T) {
-	server := pgtest.Start(t)
+	t.Parallel()
+	server := pgtest.Start(t, unsynced)
 	for i, a := range acts {
 		t.Run(a.says, func(t *testing.T) {
 			newYard(t, server, "").breakAnywhere(a, func(heard []pgproxy.Message) []pgproxy.Break { return breaks(i, heard) })
@@ -55,7 +56,7 @@ func breaks(turn int, heard []pgproxy.Message) []pgproxy.Break {
 // statement may take, and not when the operating system despairs; the server
 // lets go of what the vanished client held.
 func TestR02_ANetworkThatSwallows(t *testing.T) {
-	server := pgtest.Start(t)
+	server := pgtest.Start(t, unsynced)
 	for _, a := range acts {
 		if !slices.Contains([]string{"claim", "begin a letter", "hold"}, a.says) {
 			continue

@@ -18,7 +18,8 @@ import (
 // write to PostgreSQL. Either all of it is stored, or nothing; who is told that
 // it is not is told the context's own error; and the store works on.
 func TestR02_CallersGiveUpAnywhere(t *testing.T) {
-	server := pgtest.Start(t)
+	t.Parallel()
+	server := pgtest.Start(t, unsynced)
 	for turn, a := range acts {
 		t.Run(a.says, func(t *testing.T) {
 			y := newYard(t, server, "")
@@ -76,7 +77,7 @@ func (y *yard) quietly() {
 // it; one who waits longer than a statement may take is told that; and both can
 // do it when the row is free.
 func TestALockHeldByAnother(t *testing.T) {
-	y := newYard(t, pgtest.Start(t), "")
+	y := newYard(t, pgtest.Start(t, unsynced), "")
 	impatient := y.open(y.url+"&statement_timeout=200ms", 1)
 	w := y.world()
 	before := w.books()

@@ -21,7 +21,8 @@ import (
 // last migration. The next opening succeeds at the first try and finds, or
 // makes, the whole schema, once.
 func TestR02_OpeningBreaksAnywhere(t *testing.T) {
-	server := pgtest.Start(t)
+	t.Parallel()
+	server := pgtest.Start(t, unsynced)
 	proxy, err := pgproxy.Start(fmt.Sprint("127.0.0.1:", server.Port()))
 	if err != nil {
 		t.Fatal(err)

@@ -168,6 +168,7 @@ func many(few int) int {
 // eight hands work. What returned nil is there, once; what returned an error can
 // be tried again until it is.
 func TestR02_StormOfTerminations(t *testing.T) {
+	t.Parallel()
 	s := newStorm(t, many(10))
 	killed := 0
 	s.run(func(done <-chan struct{}) {
@@ -198,6 +199,7 @@ func TestR02_StormOfTerminations(t *testing.T) {
 // TestR02_StormOfCrashes: the server is ended at once, as by a power cut that
 // spares the disk, several times while eight hands work.
 func TestR02_StormOfCrashes(t *testing.T) {
+	t.Parallel()
 	const crashes = 4
 	s := newStorm(t, many(6))
 	s.run(func(done <-chan struct{}) {

@@ -31,6 +31,10 @@ func thorough() bool { return os.Getenv("DUNNING_FAULTS") == "all" }
 
 var monday = time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
 
+// unsynced is a setting for servers that are not crashed themselves: there is no
+// need to wait for the disk.
+const unsynced = "fsync=off"
+
 var databases atomic.Int64
 
 // A yard is where connections are broken: a PostgreSQL of the test's own, a

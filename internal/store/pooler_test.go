@@ -18,7 +18,8 @@ import (
 // TestPgBouncer runs the whole suite through PgBouncer in transaction mode, as
 // it comes: also the opening, by six at once, of an empty database.
 func TestPgBouncer(t *testing.T) {
-	server := pgtest.Start(t, "max_connections=1000") // the pooler keeps connections to every test's database
+	t.Parallel()
+	server := pgtest.Start(t, unsynced, "max_connections=1000") // the pooler keeps connections to every test's database
 	through := server.Pool(t)
 	storetest.Run(t, func(tb testing.TB) string { return through(server.Database(tb, name(), "")) })
 }
@@ -27,7 +28,8 @@ func TestPgBouncer(t *testing.T) {
 // of replicas that migrate at once, and one direct replica among them waits its
 // turn like the others.
 func TestPgBouncerNarrow(t *testing.T) {
-	server := pgtest.Start(t)
+	t.Parallel()
+	server := pgtest.Start(t, unsynced)
 	through := server.Pool(t, "default_pool_size = 2", "query_wait_timeout = 20")
 	direct := server.Database(t, name(), "")
 	var wg sync.WaitGroup
@@ -54,7 +56,7 @@ func TestPgBouncerNarrow(t *testing.T) {
 // whether the pooler refuses to be told or forgets what it was told; and nobody
 // else who is given the same connection of the server finds our limit on it.
 func TestPgBouncerLimits(t *testing.T) {
-	server := pgtest.Start(t)
+	server := pgtest.Start(t, unsynced)
 	for says, settings := range map[string][]string{
 		"refused":   {"default_pool_size = 2"},
 		"forgotten": {"default_pool_size = 2", "ignore_startup_parameters = statement_timeout"},

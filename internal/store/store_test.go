@@ -17,5 +17,9 @@ var fresh = map[string]func(testing.TB) string{
 	"postgres": pgtest.Database,
 }
 
-func TestSQLite(t *testing.T)   { storetest.Run(t, fresh["sqlite"]) }
-func TestPostgres(t *testing.T) { storetest.Run(t, fresh["postgres"]) }
+func TestSQLite(t *testing.T) { storetest.Run(t, fresh["sqlite"]) }
+
+func TestPostgres(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, fresh["postgres"])
+}
