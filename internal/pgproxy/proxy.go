@@ -128,6 +128,15 @@ func (p *Proxy) prepare(b *Break) {
 	p.heard, p.plan, p.broken, p.away, p.pids = nil, b, nil, false, nil
 }
 
+// Cut ends all connections there are, in the way of a FIN or a RST.
+func (p *Proxy) Cut(w Way) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for l := range p.links {
+		l.end(w)
+	}
+}
+
 // Heard returns the messages that passed, or at which the connection broke.
 func (p *Proxy) Heard() []Message {
 	p.mu.Lock()

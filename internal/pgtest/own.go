@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"os"
+	"path/filepath"
 	"testing"
 )
 
@@ -89,6 +91,15 @@ func (s *Server) Crash() error { return s.order("crash") }
 // Restart starts a server again that was crashed. It returns at once; the
 // server recovers first, and refuses connections meanwhile.
 func (s *Server) Restart() error { return s.order("start") }
+
+// Demote makes the server a standby when it is next restarted: it answers, and
+// takes no writes. Promote undoes it.
+func (s *Server) Demote() error { return os.WriteFile(s.standby(), nil, 0o644) }
+
+// Promote makes the server an ordinary one when it is next restarted.
+func (s *Server) Promote() error { return os.Remove(s.standby()) }
+
+func (s *Server) standby() string { return filepath.Join(s.dir, "data", "standby.signal") }
 
 // Ready returns when the server takes connections.
 func (s *Server) Ready() error { return s.ready() }

@@ -47,6 +47,8 @@ func plainPostgres(err error) error {
 	switch {
 	case known:
 		return r.wrap(err)
+	case strings.Contains(err.Error(), "read-write mode during recovery"): // a BEGIN, on a standby
+		return remedies["25006"].wrap(err)
 	case strings.Contains(err.Error(), "SSL is not enabled on the server"):
 		return remedy{"", "add ?sslmode=disable to database.url if the way to it is safe, as on one machine"}.wrap(err)
 	case errors.As(err, &opErr) && opErr.Op == "dial":

@@ -1,0 +1,156 @@
+package store_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"dunning/internal/pgproxy"
+	"dunning/internal/pgtest"
+	"dunning/internal/store"
+	"dunning/invoices"
+)
+
+// looks are the ways to read. What they return must be all there is.
+var looks = map[string]func(context.Context, *world, *store.Store) (any, error){
+	"lookup": func(ctx context.Context, w *world, s *store.Store) (any, error) { return s.Lookup(ctx, w.invoice(0)) },
+	"letter": func(ctx context.Context, w *world, s *store.Store) (any, error) {
+		return s.Letter(ctx, "letter-"+w.mark)
+	},
+	"letters": func(ctx context.Context, w *world, s *store.Store) (any, error) {
+		return s.Letters(ctx, w.invoice(0))
+	},
+	"events": func(ctx context.Context, w *world, s *store.Store) (any, error) {
+		return s.Events(ctx, w.invoice(0), 100)
+	},
+	"walk": func(ctx context.Context, w *world, s *store.Store) (any, error) {
+		return walked(ctx, w, s, store.Filter{})
+	},
+	"find": func(ctx context.Context, w *world, s *store.Store) (any, error) {
+		return walked(ctx, w, s, store.Filter{Invoice: "INV-*"})
+	},
+	"incident": func(ctx context.Context, _ *world, s *store.Store) (any, error) { return s.Incidents(ctx) },
+	"sources":  func(ctx context.Context, _ *world, s *store.Store) (any, error) { return s.Sources(ctx) },
+	"loaded":   func(ctx context.Context, w *world, s *store.Store) (any, error) { return s.Loaded(ctx, "erp-"+w.mark) },
+	"runs":     func(ctx context.Context, _ *world, s *store.Store) (any, error) { return s.Runs(ctx, 10) },
+	"stats":    func(ctx context.Context, w *world, s *store.Store) (any, error) { return s.Stats(ctx, w.now) },
+	"next due": func(ctx context.Context, _ *world, s *store.Store) (any, error) {
+		due, found, err := s.NextDue(ctx)
+		return fmt.Sprint(due, found), err
+	},
+}
+
+func walked(ctx context.Context, w *world, s *store.Store, f store.Filter) (any, error) {
+	var all []invoices.Account
+	err := s.Walk(ctx, f, w.now, func(a invoices.Account) error { all = append(all, a); return nil })
+	return all, err
+}
+
+// TestR03_ReadingBreaksAnywhere breaks the connection at every message of every
+// read: what is returned without an error is all there is, never the part that
+// came before the break. A list of invoices that is short by the one that was
+// paid would be a letter about it.
+func TestR03_ReadingBreaksAnywhere(t *testing.T) {
+	t.Parallel()
+	y := newYard(t, pgtest.Start(t, unsynced), "")
+	for range 3 {
+		w := y.world()
+		w.begin(w.started(1))
+		w.end(w.ended(invoices.Sent), invoices.Incident{Invoice: w.invoice(0), Kind: invoices.PaidAmiss, Key: "k", Detail: "d", At: w.now})
+		id, err := y.clean.Started(t.Context(), "poll-"+w.mark, w.now, w.now)
+		y.must(err)
+		y.must(y.clean.Ended(t.Context(), id, w.now, map[string]int{"sent": 1}, nil))
+	}
+	w := y.world()
+	w.begin(w.started(1))
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for says, look := range looks {
+		y.must(y.through.Ping(ctx))
+		y.proxy.Listen()
+		got, err := look(ctx, w, y.through)
+		y.must(err)
+		heard, whole, said := y.proxy.Heard(), w.plain(got), map[bool]int{}
+		for at := range heard {
+			for i := range 4 {
+				if !thorough() && i != at%4 {
+					continue
+				}
+				y.proxy.Plan(pgproxy.Break{At: at, After: i&1 != 0, Way: pgproxy.Way(i >> 1)})
+				got, err := look(ctx, w, y.through)
+				if broken, _ := y.proxy.Broken(); !broken {
+					t.Errorf("%s: %d of %d: it did not break", says, at, len(heard))
+				}
+				y.proxy.Heal()
+				said[err == nil]++
+				if err == nil && w.plain(got) != whole {
+					t.Errorf("%s: broken at %s, %d of %d: returned (-want +got):\n%s", says, heard[at], at, len(heard), cmp.Diff(whole, w.plain(got)))
+				}
+				if got, err := look(ctx, w, y.through); err != nil || w.plain(got) != whole {
+					t.Errorf("%s: broken at %s, %d of %d; and then: %v", says, heard[at], at, len(heard), err)
+				}
+			}
+		}
+		t.Logf("%s: %d messages, without an error %d, with one %d", says, len(heard), said[true], said[false])
+	}
+}
+
+// TestR02_WakingBreaksAnywhere breaks the connection while a new configuration
+// wakes every account, which takes several transactions. It is not said to be
+// done before all are awake, and who begins anew wakes them all.
+func TestR02_WakingBreaksAnywhere(t *testing.T) {
+	t.Parallel()
+	y := newYard(t, pgtest.Start(t, unsynced), "")
+	for range 3 {
+		w := y.world()
+		w.claim()
+		y.must(y.clean.Release(t.Context(), w.a, invoices.Decision{Act: invoices.Idle}, w.now)) // due never
+	}
+	asleep := func() (n int) {
+		y.must(y.direct.Get(&n, `SELECT COUNT(*) FROM accounts WHERE next_at IS NULL`))
+		return n
+	}
+	configured := func() (config string) {
+		y.must(y.direct.Get(&config, `SELECT config FROM installation`))
+		return config
+	}
+	wake := func(s *store.Store, config string) error {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		return s.Wake(ctx, config, monday)
+	}
+	y.must(y.through.Ping(t.Context()))
+	y.proxy.Listen()
+	y.must(wake(y.through, "first"))
+	heard := y.proxy.Heard()
+	if asleep() != 0 || len(heard) < 40 {
+		t.Fatalf("%d are asleep after %d messages", asleep(), len(heard))
+	}
+	for at := range heard {
+		for i := range 4 {
+			if !thorough() && i != at%4 {
+				continue
+			}
+			_, err := y.direct.Exec(`UPDATE accounts SET next_at = NULL`)
+			y.must(err)
+			config, what := fmt.Sprint("config ", at, i), fmt.Sprintf("broken at %s, %d of %d", heard[at], at, len(heard))
+			y.proxy.Plan(pgproxy.Break{At: at, After: i&1 != 0, Way: pgproxy.Way(i >> 1)})
+			err = wake(y.through, config)
+			broken, pids := y.proxy.Broken()
+			y.proxy.Heal()
+			if y.quiet(true, pids); !broken {
+				t.Errorf("%s: it did not break", what)
+			}
+			if said := configured() == config; asleep() > 0 && (err == nil || said) || err == nil && !said {
+				t.Errorf("%s: %v; %d are asleep, and that it was done is said: %v", what, err, asleep(), said)
+			}
+			y.must(wake(y.through, config))
+			if asleep() > 0 || configured() != config {
+				t.Errorf("%s: %v; and after the second try %d are asleep", what, err, asleep())
+			}
+		}
+	}
+}
