@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // A Problem is one mistake in a configuration: where it is, what is wrong, and
@@ -23,11 +25,11 @@ type Problem struct {
 // Error prints the place, the mistake, and the line with a caret under it.
 func (p *Problem) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s:%d:%d: ", p.File, p.Line, p.Column)
+	fmt.Fprintf(&b, "%s:%d:%d: ", visible(p.File), p.Line, p.Column)
 	if p.Path != "" {
-		b.WriteString(p.Path + ": ")
+		b.WriteString(visible(p.Path) + ": ")
 	}
-	b.WriteString(p.What)
+	b.WriteString(visible(p.What))
 	if s := strings.TrimSpace(p.Source); s == "" || s == "***" {
 		return b.String()
 	}
@@ -55,7 +57,18 @@ func (p *Problem) excerpt() (source, pad string) {
 		}
 		pad += " "
 	}
-	return string(line), pad
+	return visible(string(line)), pad
+}
+
+// visible returns a text with every character that a terminal may obey, or that
+// shows nothing, as U+FFFD. It keeps the number of characters.
+func visible(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\t' || r == '\u00a0' || unicode.IsPrint(r) {
+			return r
+		}
+		return utf8.RuneError
+	}, text)
 }
 
 // Problems is every mistake in a configuration, in the order of the file. It is

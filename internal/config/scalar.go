@@ -48,6 +48,9 @@ func (n node) scalar() scalar {
 	case strings.ContainsFunc(text, unicode.IsControl):
 		n.wrong("there is a line break or another control character in this value; write it on one line")
 		return scalar{node: n}
+	case strings.ContainsFunc(raw, unwelcome): // written as an escape; what is written out was refused before
+		n.wrong("there is a character in this value that does not show; leave it out")
+		return scalar{node: n}
 	}
 	return scalar{n, text, raw, true}
 }

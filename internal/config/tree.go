@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
@@ -15,7 +16,7 @@ import (
 
 // The bounds of a configuration. A sensible one has some hundred lines and five
 // levels. The parser's time grows with the square of what it is given: at these
-// bounds it takes seconds, at a megabyte minutes.
+// bounds it takes a second, at a megabyte minutes.
 const (
 	maxSize  = 256 << 10 // bytes
 	maxLines = 10_000
@@ -118,9 +119,9 @@ func (r *reader) readable() bool {
 			return false
 		}
 		for column, c := range line {
-			if c < ' ' && c != '\t' || c == 0x7f || c == '\u0085' || c == '\u2028' || c == '\u2029' {
+			if unwelcome(c) {
 				r.lines[i] = ""
-				r.at(i+1, 1+utf8.RuneCountInString(line[:column]), "", "there is a control character here; type the line again")
+				r.at(i+1, 1+utf8.RuneCountInString(line[:column]), "", fmt.Sprintf("there is a character here that does not show, %U; type the line again", c))
 				return false
 			}
 			switch c {
@@ -136,6 +137,16 @@ func (r *reader) readable() bool {
 		}
 	}
 	return true
+}
+
+// unwelcome reports whether a character has no place in a configuration: one
+// that does not show could make a setting read otherwise than it is. No-break
+// spaces, joiners and marks of direction may belong to the name of a firm.
+func unwelcome(c rune) bool {
+	if c < 0x7f {
+		return c < ' ' && c != '\t'
+	}
+	return !unicode.IsPrint(c) && !strings.ContainsRune("\u00a0\u200c\u200d\u200e\u200f", c)
 }
 
 // crowded reports whether a line opens too many levels by itself: - - - x, or
