@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 	_ "time/tzdata"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -224,7 +225,7 @@ func TestCompareSorts(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"2026-03-16", "2028-02-29", "2026-02-29", "0001-01-01", "1583-01-01", "9999-12-31", "", "2026-3-1", "-026-01-01", "2026-01-01\n"} {
+	for _, s := range []string{"2026-03-16", "2028-02-29", "2026-02-29", "0001-01-01", "1583-01-01", "9999-12-31", "", "2026-3-1", "-026-01-01", "2026-01-01\n", "２０２６-01-01", "\u202e2026-01-1", "2026\x1b01-01"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -233,6 +234,9 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			if refused == nil && byStdlib.Year() >= firstYear {
 				t.Errorf("%q was refused: %v", s, err)
+			}
+			if text := err.Error(); d != (Date{}) || len(text) > 300 || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+				t.Errorf("%q: %v and the error %q", s, d, text)
 			}
 			return
 		}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -321,11 +322,19 @@ func FuzzParse(f *testing.F) {
 		f.Add(s, "CLF")
 	}
 	f.Add("1", "eur")
+	f.Add("\u202e1\x1b[2J\u2212", "EUR")
+	f.Add("1", "\x1b[2J\xff")
 	f.Fuzz(func(t *testing.T, s, currency string) {
 		for _, read := range []func(string, string) (Amount, error){Parse, ParseComma, ParseGrouped} {
 			a, err := read(s, currency)
 			if err != nil {
+				if text := err.Error(); a != (Amount{}) || len(text) > 600 || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+					t.Errorf("%q of %q: %v and the error %q", s, currency, a, text)
+				}
 				continue
+			}
+			if _, known := Exponent(currency); !known || a.Currency != currency || a.Positive() && strings.HasPrefix(s, "-") {
+				t.Errorf("%q of %q is read as %v", s, currency, a)
 			}
 			back, err := Parse(a.Decimal(), currency)
 			if err != nil || back != a {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 	_ "time/tzdata"
+	"unicode"
 
 	"dunning/internal/civil"
 
@@ -242,14 +243,20 @@ func TestText(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"P30D", "P2W", "P1M", "PT36H", "P1Y2M3DT4H5M6S", "P", "PT", "P1M1M", "P0D", "P1DT", "P9999Y9999M9999DT9999H9999M9999S", "P1.5D"} {
+	for _, s := range []string{"P30D", "P2W", "P1M", "PT36H", "P1Y2M3DT4H5M6S", "P", "PT", "P1M1M", "P0D", "P1DT", "P9999Y9999M9999DT9999H9999M9999S", "P1.5D", "P\u202e1D", "P1\x1b[2J", "P1\xffD"} {
 		f.Add(s)
 	}
 	at := time.Date(2028, 2, 29, 2, 30, 0, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, s string) {
 		p, err := Parse(s)
 		if err != nil {
+			if text := err.Error(); p != (Period{}) || len(text) > 400 || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+				t.Errorf("%q: %v and the error %q", s, p, text)
+			}
 			return
+		}
+		if p.Years > Limit || p.Months > Limit || p.Days > Limit || p.Hours > Limit || p.Minutes > Limit || p.Seconds > Limit {
+			t.Errorf("%q is %v", s, p)
 		}
 		if back, err := Parse(p.String()); err != nil || back != p {
 			t.Errorf("%q is written %s and reads back as %v, %v", s, p, back, err)

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/robfig/cron/v3"
 )
@@ -32,13 +34,23 @@ func Parse(spec string, loc *time.Location) (*Schedule, error) {
 		if len(spec) > most {
 			spec = spec[:most] + "..."
 		}
-		return nil, fmt.Errorf("cron line %q: %w; write minute, hour, day of month, month and day of week, such as %q, or %q", spec, err, "30 8 * * mon-fri", "@hourly")
+		return nil, fmt.Errorf("cron line %q: %s; write minute, hour, day of month, month and day of week, such as %q, or %q", spec, visible(err.Error()), "30 8 * * mon-fri", "@hourly")
 	}
 	if loc == nil {
 		return nil, fmt.Errorf("cron line %q: no time zone was given", spec)
 	}
 	s.loc = loc
 	return s, nil
+}
+
+// visible replaces what a terminal may obey: the parser repeats what it read.
+func visible(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return utf8.RuneError
+		}
+		return r
+	}, text)
 }
 
 // most is more characters than any sensible line takes, all minutes listed.

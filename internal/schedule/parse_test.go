@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -113,6 +114,7 @@ func FuzzParse(f *testing.F) {
 	for _, spec := range []string{
 		"30 2 * * *", "*/15 * * * *", "@every 1h", "@every 1m", "@daily", "0 8 * * 5-7", "0 0 29 2 *", "0 0 31 2 *",
 		"TZ=UTC", "CRON_TZ=Europe/Amsterdam", ", * * * *", "@every 0s", "7/7 * * * sun-7/9223372036854775807", "* * * * 1-7/99999999999999999999",
+		"1-2-\x1b[2J * * * *", "@\u202edaily", "\x1b * * * *", "0 0 * * mon-fri,sat", "59 23 31 12 ?",
 	} {
 		f.Add(spec)
 	}
@@ -121,8 +123,8 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, spec string) {
 		s, err := Parse(spec, loc)
 		if err != nil {
-			if len(err.Error()) > 2000 {
-				t.Errorf("an error of %d characters", len(err.Error()))
+			if text := err.Error(); len(text) > 2000 || strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) {
+				t.Errorf("%q: the error is %q", spec, text)
 			}
 			return
 		}
@@ -130,6 +132,14 @@ func FuzzParse(f *testing.F) {
 		if !next.After(from) {
 			t.Errorf("%q: after %v comes %v", spec, from, next)
 		}
+		for range 3 { // it goes on, and runs no more often than once a minute
+			after := s.Next(next)
+			if after.Sub(next) < time.Minute {
+				t.Errorf("%q: after %v comes %v", spec, next, after)
+			}
+			next = after
+		}
+		next = s.Next(from)
 		if again, err := Parse(s.String(), loc); err != nil || !again.Next(from).Equal(next) {
 			t.Errorf("%q does not read back: %v", spec, err)
 		}

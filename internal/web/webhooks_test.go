@@ -3,6 +3,7 @@ package web
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -319,18 +321,50 @@ func TestNewWebhooks_Refuses(t *testing.T) {
 	}
 }
 
+// ledgerOfLines keeps what is logged.
+type ledgerOfLines struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (l *ledgerOfLines) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, string(line))
+	return len(line), nil
+}
+
+func (l *ledgerOfLines) Sync() error { return nil }
+
+func (l *ledgerOfLines) take() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	lines := l.lines
+	l.lines = nil
+	return lines
+}
+
+// FuzzWebhook: whatever somebody sends, he is answered the same; what is passed
+// on is a hook out of his path and nothing else; and neither the log nor the
+// answer repeats a word of it.
 func FuzzWebhook(f *testing.F) {
 	f.Add("/costplus/"+ours, []byte(`{"event":"status_changed","project_id":"p","order_id":"o"}`))
 	f.Add("/"+ours+"/", []byte{})
 	f.Add("/costplus//../%2f\x00", []byte("\xff\xfe"))
 	f.Add("", bytes.Repeat([]byte("x"), largestBody+1))
+	f.Add("/costplus/"+ours+"\r\nX: y", []byte("\x1b[2J"))
+	f.Add("/costplus/"+strings.Repeat("a", longestHook+1), []byte(`[[[[`))
+	var log ledgerOfLines
+	var hour atomic.Int64
 	h, err := NewWebhooks(WebhookOptions{
-		Base: "/costplus", Log: zap.NewNop(), Now: time.Now,
+		Base: "/costplus",
+		Log:  zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zapcore.EncoderConfig{MessageKey: "msg"}), &log, zapcore.DebugLevel)),
+		Now:  func() time.Time { return time.Unix(3600*hour.Add(1), 0) }, // every murmur is written
 		Rumour: func(_ context.Context, hook string) (bool, error) {
 			if !wellFormed(hook) {
 				panic(fmt.Sprintf("%q was passed on", hook))
 			}
-			return false, nil
+			return false, errors.New("the database is gone")
 		},
 	})
 	if err != nil {
@@ -338,8 +372,35 @@ func FuzzWebhook(f *testing.F) {
 	}
 	f.Cleanup(h.Close)
 	f.Fuzz(func(t *testing.T, path string, body []byte) {
-		if w := call(h, "POST", path, bytes.NewReader(body)); w.Code != http.StatusOK {
-			t.Errorf("%q was answered %d", path, w.Code)
+		w := call(h, "POST", path, bytes.NewReader(body))
+		if w.Code != http.StatusOK || w.Body.String() != "ok\n" {
+			t.Errorf("%q was answered %d %q", path, w.Code, w.Body)
+		}
+		for name, values := range w.Header() {
+			if name != "Content-Type" && name != "X-Content-Type-Options" && name != "Cache-Control" {
+				t.Errorf("%q was answered with %s: %q", path, name, values)
+			}
+		}
+		if hook, ok := h.hook(path); ok && (!wellFormed(hook) || !strings.Contains(path, "/"+hook)) {
+			t.Errorf("%q holds the hook %q", path, hook)
+		}
+		for _, line := range log.take() {
+			var said map[string]any
+			if err := json.Unmarshal([]byte(line), &said); err != nil {
+				t.Fatalf("%q: %v", line, err)
+			}
+			text, _ := said["msg"].(string)
+			if text != h.odd.text && text != h.failed.text && text != h.flood.text {
+				t.Errorf("the log says %q", line)
+			}
+			delete(said, "msg")
+			delete(said, "times")
+			if e, there := said["error"]; there && e == "the database is gone" {
+				delete(said, "error")
+			}
+			if len(said) > 0 {
+				t.Errorf("the log says more: %q", line)
+			}
 		}
 	})
 }
