@@ -111,7 +111,7 @@ func (l *Letter) Ends(c LetterEnded) bool {
 	case Uncertain:
 		return c.Result != Uncertain
 	case Resend:
-		return c.Result == Skipped || c.Result == Sent
+		return c.Result == Skipped || c.Result == Sent || c.Result == Uncertain
 	}
 	return false
 }

@@ -116,3 +116,12 @@ const (
 	CodeNewLink        Code = "new_link"
 	CodeLook           Code = "look"
 )
+
+// Withdrawn returns what becomes of a letter that is not sent again: skipped, or
+// in doubt as before when a person is to decide.
+func (d Decision) Withdrawn() Result {
+	if d.Person {
+		return Uncertain
+	}
+	return Skipped
+}

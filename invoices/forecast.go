@@ -86,7 +86,7 @@ func (p *Policy) imagine(a Account, d Decision, now time.Time) Account {
 	case Again:
 		return Apply(a, LetterEnded{ID: d.Letter, Try: d.Try, Result: Sent, At: now})
 	case Withdraw:
-		return Apply(a, LetterEnded{ID: d.Letter, Try: d.Try, Result: Skipped, At: now})
+		return Apply(a, LetterEnded{ID: d.Letter, Try: d.Try, Result: d.Withdrawn(), At: now})
 	case Doubt:
 		return Apply(a, LetterEnded{ID: d.Letter, Try: d.Try, Result: Uncertain, At: now})
 	}

@@ -117,6 +117,13 @@ func (p *Policy) repeat(a *Account, l Letter, now time.Time) Decision {
 	withdraw := func(why string) Decision {
 		return Decision{Act: Withdraw, Letter: l.ID, Try: l.Try, Code: CodeUncertain, Why: why}
 	}
+	// What the letter says is no longer true, but it may have arrived, and the
+	// step is not done with: a person decides whether it is written anew.
+	outdated := func(why string) Decision {
+		d := withdraw("it cannot be sent again as it was: " + why)
+		d.Person = true
+		return d
+	}
 	for _, it := range l.Items {
 		inv := a.Find(it.Invoice)
 		if inv == nil || !inv.collectible() {
@@ -126,11 +133,11 @@ func (p *Policy) repeat(a *Account, l Letter, now time.Time) Decision {
 		link := v.usable()
 		switch {
 		case inv.Episode != it.Episode || inv.Open() != it.Amount:
-			return withdraw("the amount or the due date of " + it.Invoice + " has changed")
+			return outdated("the amount or the due date of " + it.Invoice + " has changed")
 		case v.unbooked() != nil:
 			return withdraw(it.Invoice + " was paid by link")
 		case link == nil || link.Gen != it.Gen:
-			return withdraw("the payment link it carries no longer works")
+			return outdated("the payment link it carries no longer works")
 		}
 		for _, line := range []func(*view) (Decision, bool){unseen, ineligible, held, unreachable, untold, pending, stopped, (*view).unverified} {
 			if d, ok := line(v); ok {

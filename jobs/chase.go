@@ -195,7 +195,7 @@ func (r *run) act(a invoices.Account, d invoices.Decision) (invoices.Account, er
 	case invoices.Again:
 		return r.sendAgain(a, d)
 	case invoices.Withdraw:
-		return r.end(a, invoices.LetterEnded{ID: d.Letter, Try: d.Try, Result: invoices.Skipped, At: r.w.Now(), Why: d.Why})
+		return r.end(a, invoices.LetterEnded{ID: d.Letter, Try: d.Try, Result: d.Withdrawn(), At: r.w.Now(), Why: d.Why})
 	case invoices.Doubt:
 		return r.end(a, invoices.LetterEnded{ID: d.Letter, Try: d.Try, Result: r.inDoubt(&a, d.Try), At: r.w.Now(), Why: d.Why})
 	}

@@ -132,7 +132,7 @@ Letters that may or may not have arrived are settled with: dunning settle`,
 }
 
 func (a *app) settleCommand() *cobra.Command {
-	var sent, resend, skip bool
+	var sent, resend, anew, skip bool
 	var reason, by string
 	cmd := &cobra.Command{
 		Use:   "settle NUMBER",
@@ -141,8 +141,9 @@ func (a *app) settleCommand() *cobra.Command {
 
   --sent    it arrived: the ladder goes on from it
   --resend  it did not: the same bytes are sent once more, with the same
-            Message-ID, when letters may leave; unless the invoice was paid or
-            its amount changed by then
+            Message-ID, when letters may leave; if the invoice was paid by then
+            it is left out, and if its amount or link changed you are asked again
+  --anew    it did not, surely: the letter is written anew, as things are then
   --skip    let it be: the step is not sent, the ladder goes on
 
 Look first: the mail server's log has the Message-ID that explain shows.`,
@@ -155,13 +156,13 @@ Look first: the mail server's log has the Message-ID that explain shows.`,
 			for _, c := range []struct {
 				on bool
 				r  invoices.Result
-			}{{sent, invoices.Sent}, {resend, invoices.Resend}, {skip, invoices.Skipped}} {
+			}{{sent, invoices.Sent}, {resend, invoices.Resend}, {anew, invoices.Delayed}, {skip, invoices.Skipped}} {
 				if c.on {
 					as, n = c.r, n+1
 				}
 			}
 			if n != 1 {
-				return wrong("say one of --sent, --resend and --skip")
+				return wrong("say one of --sent, --resend, --anew and --skip")
 			}
 			return a.decide(cmd.Context(), func(w *works) (string, error) {
 				return fmt.Sprintf("the letter about %s is settled: %s", args[0], as), w.db.Settle(cmd.Context(), args[0], as, by, reason, w.now())
@@ -170,6 +171,7 @@ Look first: the mail server's log has the Message-ID that explain shows.`,
 	}
 	cmd.Flags().BoolVar(&sent, "sent", false, "it arrived")
 	cmd.Flags().BoolVar(&resend, "resend", false, "send the same bytes once more")
+	cmd.Flags().BoolVar(&anew, "anew", false, "write it anew: it surely did not arrive")
 	cmd.Flags().BoolVar(&skip, "skip", false, "do not send it")
 	cmd.Flags().StringVar(&reason, "reason", "", "how you know, for the books")
 	cmd.Flags().StringVar(&by, "by", whoami(), "who decided")
@@ -300,7 +302,7 @@ func remedy(c invoices.Code, number, account string) string {
 	release := "dunning release " + number + " --reason ..."
 	switch c {
 	case invoices.CodeUncertain, invoices.CodeStepFailed:
-		return "look for it in the mail server's log, then: dunning settle " + number + " --sent | --resend | --skip"
+		return "look for it in the mail server's log, then: dunning settle " + number + " --sent | --resend | --anew | --skip"
 	case invoices.CodeBroken:
 		return "report it as a bug, then: dunning release --account " + account + " --reason ..."
 	case invoices.CodeStopped:

@@ -35,7 +35,7 @@ func (w *world) live(until time.Time) {
 			w.tell()
 		}
 		w.session()
-		w.pass(time.Minute, 12*24*time.Hour)
+		w.pass(time.Minute, 20*24*time.Hour)
 	}
 }
 
@@ -274,6 +274,8 @@ func (w *world) decide() {
 			return invoices.Sent
 		case w.rng.IntN(8) == 0:
 			return invoices.Skipped
+		case !arrived && w.rng.IntN(2) == 0:
+			return invoices.Delayed
 		}
 		return invoices.Resend
 	})
@@ -329,7 +331,7 @@ func (w *world) settle(how func(l invoices.Letter, arrived bool) invoices.Result
 		w.must(err)
 		for _, it := range l.Items {
 			b := w.find(it.Invoice)
-			if d.as == invoices.Resend {
+			if d.as == invoices.Resend || d.as == invoices.Delayed {
 				b.resends++
 			}
 			b.skipped = b.skipped || d.as == invoices.Skipped
@@ -414,9 +416,9 @@ func (w *world) calm(weeks int) {
 	w.box.Pay.ClearFaults()
 	w.box.Mail.ClearFaults()
 	w.must(w.box.Mail.Up())
-	for day := range weeks * 7 / 2 {
+	for day := range weeks * 7 / 3 {
 		now := time.Now()
-		next := civil.Of(now.In(amsterdam)).AddDays(2).At(9, 30, amsterdam)
+		next := civil.Of(now.In(amsterdam)).AddDays(3).At(9, 30, amsterdam)
 		time.Sleep(next.Sub(now))
 		w.book()
 		w.tell()
@@ -426,7 +428,7 @@ func (w *world) calm(weeks int) {
 				if arrived {
 					return invoices.Sent
 				}
-				return invoices.Resend
+				return invoices.Delayed
 			})
 			w.release()
 		}

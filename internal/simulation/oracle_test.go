@@ -311,7 +311,11 @@ func (o *oracle) complete() {
 		if !ok || r.Status != "open" || r.Total.Minor-r.Paid-r.Credited <= 0 {
 			continue
 		}
-		if civil.Of(time.Now()).DaysSince(r.DueOn) < 60 || b.skipped || o.paidUnbooked(b) {
+		patience := 60
+		if b.customer.zone != nil && b.customer.zone != amsterdam { // the workers are seldom up in their daytime
+			patience = 110
+		}
+		if civil.Of(time.Now()).DaysSince(r.DueOn) < patience || b.skipped || o.paidUnbooked(b) {
 			continue
 		}
 		if len(o.byKey[fmt.Sprintf("%s/%d/final", r.Number, len(b.episodes))]) == 0 {

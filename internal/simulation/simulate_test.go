@@ -19,10 +19,10 @@ var (
 	theYears = flag.Int("years", 20, "virtual years to live, all lives together")
 )
 
-// A life is five years of trouble and some weeks of calm. Every life has a
+// A life is ten years of trouble and some weeks of calm. Every life has a
 // database of its own.
 const (
-	yearsOfLife = 5
+	yearsOfLife = 10
 	weeksOfCalm = 12
 )
 

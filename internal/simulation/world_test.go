@@ -206,7 +206,7 @@ func (w *world) policies(key string) *invoices.Policies {
 const (
 	windowFrom, windowTo = 8, 18
 	minGap               = 3
-	maxAge               = 12 * 24 * time.Hour
+	maxAge               = 20 * 24 * time.Hour
 )
 
 // serve takes webhooks until the function it returns is called.

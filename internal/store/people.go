@@ -141,11 +141,12 @@ func (s *Store) Lift(ctx context.Context, to Target, by, reason string, now time
 
 // Settle notes what a person says became of the letter about an invoice that
 // may or may not have arrived, or that was refused: invoices.Sent,
-// invoices.Skipped, or invoices.Resend for the same bytes once more. It holds
-// for every invoice the letter is about (R2).
+// invoices.Skipped, invoices.Resend for the same bytes once more, or
+// invoices.Delayed when it surely did not arrive and is to be written anew. It
+// holds for every invoice the letter is about (R2).
 func (s *Store) Settle(ctx context.Context, number string, as invoices.Result, by, reason string, now time.Time) error {
-	if as != invoices.Sent && as != invoices.Skipped && as != invoices.Resend {
-		return fmt.Errorf("a letter is settled as sent, resend or skipped, not as %q", as)
+	if as != invoices.Sent && as != invoices.Skipped && as != invoices.Resend && as != invoices.Delayed {
+		return fmt.Errorf("a letter is settled as sent, resend, delayed or skipped, not as %q", as)
 	}
 	return s.write(ctx, func(t *tx) error {
 		id, err := t.touch(Target{Invoice: number}, now)
@@ -172,8 +173,12 @@ func (t *tx) settle(account string, l invoices.Letter, as invoices.Result, by, r
 	if err != nil {
 		return err
 	}
-	err = t.exec(`UPDATE steps SET result = $2, at = $3, why = $4 WHERE letter_id = $1 AND result IN ('uncertain', 'failed')`,
-		l.ID, string(as), at(now), reason)
+	if as == invoices.Delayed { // its steps are free again
+		err = t.exec(`DELETE FROM steps WHERE letter_id = $1 AND result IN ('uncertain', 'failed')`, l.ID)
+	} else {
+		err = t.exec(`UPDATE steps SET result = $2, at = $3, why = $4 WHERE letter_id = $1 AND result IN ('uncertain', 'failed')`,
+			l.ID, string(as), at(now), reason)
+	}
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/lib/pq"
+	"github.com/lib/pq/pqerror"
 
 	"dunning/invoices"
 )
@@ -20,7 +21,7 @@ import (
 // to do, in the database's own words too; what the caller branches on is left
 // as it is.
 func TestErrorsSayWhatIsWrong(t *testing.T) {
-	code := func(c string) error { return &pq.Error{Code: pq.ErrorCode(c), Message: "its own words"} }
+	code := func(c string) error { return &pq.Error{Code: pqerror.Code(c), Message: "its own words"} }
 	reset := &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
 	for _, tt := range []struct {
 		says string
