@@ -5,16 +5,17 @@ import (
 	"crypto"
 	"crypto/ed25519"
 	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/base64"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/mail"
+	"net/textproto"
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/emersion/go-msgauth/dkim"
 )
 
 // A DKIMKey signs the letters of a domain, so that receivers can tell them
@@ -46,8 +47,7 @@ var (
 // A signer is a key that was read.
 type signer struct {
 	domain, selector string
-	algorithm        string // as a= has it
-	sign             func(digest []byte) ([]byte, error)
+	key              crypto.Signer
 }
 
 // String names the key.
@@ -115,11 +115,9 @@ func (s signer) with(key any) (signer, error) {
 		if n := key.N.BitLen(); n < 2048 || n > 4096 {
 			return s, fmt.Errorf("the RSA key has %d bits; want 2048 to 4096, which every receiver can check (RFC 8301)", n)
 		}
-		s.algorithm = "rsa-sha256"
-		s.sign = func(digest []byte) ([]byte, error) { return rsa.SignPKCS1v15(nil, key, crypto.SHA256, digest) }
+		s.key = key
 	case ed25519.PrivateKey:
-		s.algorithm = "ed25519-sha256"
-		s.sign = func(digest []byte) ([]byte, error) { return ed25519.Sign(key, digest), nil }
+		s.key = key
 	default:
 		return s, errors.New("it is no private key of RSA or Ed25519")
 	}
@@ -138,14 +136,11 @@ func signersOf(all []signer, domain string) []signer {
 }
 
 // signMessage puts a signature of every key of the From domain in front of a
-// message. The same message always gets the same signature: its time is that
-// of the Date header, and both algorithms are deterministic. A domain without
-// a key is an error, for a letter that is not signed would look like a
-// forgery.
+// message. A domain without a key is an error, for a letter that is not signed
+// would look like a forgery.
 func signMessage(keys []signer, message []byte) ([]byte, error) {
-	head, body, whole := bytes.Cut(message, []byte("\r\n\r\n"))
 	msg, err := mail.ReadMessage(bytes.NewReader(message))
-	if err != nil || !whole {
+	if err != nil {
 		return nil, errors.New("it is not a message")
 	}
 	from, err := msg.Header.AddressList("From")
@@ -153,102 +148,48 @@ func signMessage(keys []signer, message []byte) ([]byte, error) {
 		return nil, errors.New("it is not from one sender")
 	}
 	domain := from[0].Address[strings.LastIndexByte(from[0].Address, '@')+1:]
-	at, err := msg.Header.Date()
-	if err != nil {
-		return nil, errors.New("it has no date")
-	}
 	use := signersOf(keys, domain)
 	if len(use) == 0 {
 		return nil, fmt.Errorf("there is no DKIM key for the sender's domain %s", domain)
 	}
-	names, text := chosen(fields(head))
-	bodySum := sha256.Sum256(relaxedBody(body))
 	var out []byte
 	for _, s := range use {
-		header := fmt.Sprintf("DKIM-Signature: v=1; a=%s; c=relaxed/relaxed; d=%s;\r\n s=%s; t=%d;\r\n h=%s;\r\n bh=%s;\r\n b=",
-			s.algorithm, s.domain, s.selector, at.Unix(), strings.Join(names, ":"), base64.StdEncoding.EncodeToString(bodySum[:]))
-		digest := sha256.Sum256([]byte(text + relaxedHeader(header)))
-		signature, err := s.sign(digest[:])
+		signature, err := s.sign(message, covered(msg.Header))
 		if err != nil {
 			return nil, fmt.Errorf("DKIM key %s: it does not sign", s)
 		}
-		out = append(out, header...)
-		out = append(out, folded(base64.StdEncoding.EncodeToString(signature))...)
+		out = append(out, signature...)
 	}
 	return append(out, message...), nil
 }
 
-// fields takes a header apart into its fields, folded as they are.
-func fields(head []byte) []string {
-	var out []string
-	for _, line := range strings.Split(string(head), "\r\n") {
-		if n := len(out); n > 0 && strings.HasPrefix(line, " ") || n > 0 && strings.HasPrefix(line, "\t") {
-			out[n-1] += "\r\n" + line
-			continue
-		}
-		out = append(out, line)
-	}
-	return out
-}
-
-// chosen returns the names of the fields that are signed, as h= has them, and
-// the canonical text of those fields. Of several fields with a name the last
-// comes first (RFC 6376, section 5.4.2).
-func chosen(fields []string) (names []string, text string) {
+// covered returns the names of the fields that a signature covers, each as
+// often as the message has it, and those of sealed once more.
+func covered(header mail.Header) (names []string) {
 	for _, name := range signed {
-		for _, field := range slices.Backward(fields) {
-			if is, _, _ := strings.Cut(field, ":"); strings.EqualFold(is, name) {
-				names = append(names, name)
-				text += relaxedHeader(field) + "\r\n"
-			}
+		for range header[textproto.CanonicalMIMEHeaderKey(name)] {
+			names = append(names, name)
 		}
 		if slices.Contains(sealed, name) {
 			names = append(names, name)
 		}
 	}
-	return names, text
+	return names
 }
 
-// relaxedHeader is a field in the relaxed canonical form (RFC 6376, section
-// 3.4.2), without its line end.
-func relaxedHeader(field string) string {
-	name, value, _ := strings.Cut(field, ":")
-	return strings.ToLower(strings.TrimSpace(name)) + ":" + strings.Join(strings.FieldsFunc(value, isSpace), " ")
-}
-
-// relaxedBody is a body in the relaxed canonical form (RFC 6376, section
-// 3.4.4): runs of white space are one space, there is none at the end of a
-// line, and no empty line at the end of the body.
-func relaxedBody(body []byte) []byte {
-	out := make([]byte, 0, len(body)+2)
-	end := 0 // of the last line that is not empty
-	for line := range strings.SplitSeq(string(body), "\r\n") {
-		space := false
-		for _, c := range []byte(line) {
-			if c == ' ' || c == '\t' {
-				space = true
-				continue
-			}
-			if space {
-				out = append(out, ' ')
-			}
-			out, space = append(out, c), false
-		}
-		if len(out) > 0 && out[len(out)-1] != '\n' {
-			end = len(out) + 2
-		}
-		out = append(out, "\r\n"...)
+// sign returns the header field with the signature of a message.
+func (s signer) sign(message []byte, fields []string) (string, error) {
+	w, err := dkim.NewSigner(&dkim.SignOptions{
+		Domain: s.domain, Selector: s.selector, Signer: s.key, Hash: crypto.SHA256,
+		HeaderCanonicalization: dkim.CanonicalizationRelaxed, BodyCanonicalization: dkim.CanonicalizationRelaxed,
+		HeaderKeys: fields,
+	})
+	if err != nil {
+		return "", err
 	}
-	return out[:end]
-}
-
-func isSpace(r rune) bool { return r == ' ' || r == '\t' || r == '\r' || r == '\n' }
-
-// folded breaks a signature into lines of a header.
-func folded(signature string) string {
-	var lines []string
-	for chunk := range slices.Chunk([]byte(signature), 72) {
-		lines = append(lines, string(chunk))
+	_, err = w.Write(message)
+	if err := errors.Join(err, w.Close()); err != nil {
+		return "", err
 	}
-	return strings.Join(lines, "\r\n ") + "\r\n"
+	return w.Signature(), nil
 }

@@ -18,7 +18,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/emersion/go-msgauth/dkim"
 	"pgregory.net/rapid"
@@ -176,24 +175,6 @@ func TestDKIM_TwoVerifiersAgree(t *testing.T) {
 	}
 }
 
-// TestDKIM_SameLetterSameSignature: the signature's time is that of the
-// letter, and nothing in it is random, so a letter keeps its bytes.
-func TestDKIM_SameLetterSameSignature(t *testing.T) {
-	a := composed(t, newPool(t, signing()), fullLetter())
-	b := composed(t, newPool(t, signing()), fullLetter())
-	if !bytes.Equal(a.Raw, b.Raw) {
-		t.Error("the same letter is signed in two ways")
-	}
-	if stamp := fmt.Sprintf(" t=%d;", options().Now().Unix()); strings.Count(string(a.Raw), stamp) != 2 {
-		t.Errorf("the signatures are not of the letter's date:\n%s", a.Raw)
-	}
-	o := signing()
-	o.Now = func() time.Time { return time.Date(2026, 3, 2, 8, 0, 1, 0, time.UTC) }
-	if other := composed(t, newPool(t, o), fullLetter()); bytes.Contains(other.Raw, a.Raw[:400]) {
-		t.Error("another date has the same signature")
-	}
-}
-
 // TestDKIM_WhatIsCovered changes a signed letter on its way.
 func TestDKIM_WhatIsCovered(t *testing.T) {
 	raw := string(composed(t, newPool(t, signing()), fullLetter()).Raw)
@@ -280,8 +261,8 @@ func TestDKIM_HeadersThatAreCovered(t *testing.T) {
 	}
 	signedMessage, err := signMessage(keys, []byte(message+"\r\n"))
 	message = string(signedMessage)
-	want := " h=From:From:To:To:Cc:Subject:Subject:Date:Message-ID:MIME-Version:Content-Type:Content-Transfer-Encoding:Reply-To:References:In-Reply-To:Auto-Submitted;\r\n"
-	if err != nil || !strings.Contains(message, want) {
+	want := "h=From:From:To:To:Cc:Subject:Subject:Date:Message-ID:MIME-Version:Content-Type:Content-Transfer-Encoding:Reply-To:References:In-Reply-To:Auto-Submitted;"
+	if err != nil || !strings.Contains(strings.Join(strings.Fields(message), ""), want) {
 		t.Errorf("%v\n%s", err, message)
 	}
 	if domains, err := verified([]byte(message)); err != nil || len(domains) != 1 {
@@ -311,7 +292,6 @@ func TestDKIM_NoKeyForTheSender(t *testing.T) {
 		"no end of the header": "From: a@example.com\r\n",
 		"no sender":            "Date: Mon, 02 Mar 2026 08:00:00 +0100\r\n\r\n",
 		"two senders":          "From: a@example.com, b@example.org\r\nDate: Mon, 02 Mar 2026 08:00:00 +0100\r\n\r\n",
-		"no date":              "From: a@example.com\r\n\r\n",
 	} {
 		keys, _ := readKeys(signing().DKIM)
 		if signed, err := signMessage(keys, []byte(message)); err == nil {
