@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -87,6 +88,12 @@ func (w *works) online(ctx context.Context) []result {
 		}),
 		try("smtp", func() (string, error) {
 			return "connection, encryption and login work", w.post.Check(ctx)
+		}),
+		try("dkim", func() (string, error) {
+			if len(w.cfg.Mail.DKIM) == 0 {
+				return "letters are not signed here", nil
+			}
+			return "receivers can verify the signatures", w.post.CheckDKIM(ctx, net.DefaultResolver.LookupTXT)
 		}),
 	}
 }

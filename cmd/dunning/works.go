@@ -209,6 +209,9 @@ func newPost(cfg *config.Config, now func() time.Time) (*mailer.Pool, error) {
 		Connections: cfg.SMTP.Connections, PerMinute: cfg.SMTP.PerMinute,
 		From: cfg.Mail.From, ReplyTo: cfg.Mail.ReplyTo, Now: now,
 	}
+	for _, k := range cfg.Mail.DKIM {
+		o.DKIM = append(o.DKIM, mailer.DKIMKey{Domain: k.Domain, Selector: k.Selector, PEM: []byte(k.PEM.Reveal())})
+	}
 	o.Timeouts.Dot = cfg.SMTP.DotTimeout
 	if cfg.CostPlus.Mode == "test" {
 		o.Redirect = cfg.Mail.TestRecipient

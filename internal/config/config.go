@@ -92,6 +92,13 @@ type Mail struct {
 	TestRecipient string   // gets every letter in mode test
 	Language      string   // of customers without one of their own
 	Languages     []string // that letters are written in; Language is among them
+	DKIM          []DKIMKey
+}
+
+// A DKIMKey signs the letters of a domain (RFC 6376).
+type DKIMKey struct {
+	Domain, Selector string
+	PEM              Secret // the private key
 }
 
 // FromName returns the name in From; without one, the address.

@@ -206,9 +206,12 @@ func (c *Config) authorities(n node) string {
 }
 
 func (c *Config) mail(n node) {
-	m := n.settings("from", "reply_to", "test_recipient", "language", "languages")
+	m := n.settings("from", "reply_to", "test_recipient", "language", "languages", "dkim")
 	m["from"].need("Example BV <billing@example.com>")
 	c.Mail = Mail{From: m["from"].sender(), ReplyTo: m["reply_to"].sender(), TestRecipient: m["test_recipient"].mailbox()}
+	for _, e := range m["dkim"].list("- {domain: example.com, selector: billing, key_file: dkim.pem}") {
+		c.Mail.DKIM = append(c.Mail.DKIM, c.dkim(e))
+	}
 	if c.CostPlus.Mode == "test" {
 		m["test_recipient"].need("finance@example.com, where every letter goes in mode test")
 	}
@@ -225,6 +228,28 @@ func (c *Config) mail(n node) {
 		}
 		at.wrong("the language %s, which customers without one are written to, is not among mail.languages; add it there", c.Mail.Language)
 	}
+}
+
+// dkim reads one key that signs letters, and looks whether its file is one.
+func (c *Config) dkim(n node) DKIMKey {
+	m := n.settings("domain", "selector", "key_file")
+	m["domain"].need("example.com")
+	m["selector"].need("billing")
+	m["key_file"].need("dkim.pem")
+	k := DKIMKey{Domain: m["domain"].host(), Selector: m["selector"].name()}
+	path := m["key_file"].filePath(c.Dir)
+	if path == "" {
+		return k
+	}
+	switch b, err := n.r.readFile(path); {
+	case err != nil:
+		m["key_file"].wrong("this file cannot be read; write the path of a private key, from the folder of this configuration")
+	case !strings.Contains(string(b), "PRIVATE KEY-----"):
+		m["key_file"].wrong("there is no private key in this file; it must hold one in PEM, which has a line -----BEGIN PRIVATE KEY-----")
+	default:
+		k.PEM = Secret{string(b)}
+	}
+	return k
 }
 
 // choices reads a list of words that are known, each once.
