@@ -5,7 +5,7 @@ BIN      ?= bin/dunning
 RACE     ?= -race
 PACKAGES ?= ./...
 
-.PHONY: test deps lint build race bench crash faults kill fuzz fuzz-list clean
+.PHONY: test deps lint build race bench crash faults kill simulate mutants fuzz fuzz-list clean
 
 # All tests. Installs PostgreSQL, Postfix and its password checker first where
 # they are missing (as root on Debian or Ubuntu); never skips in silence.
@@ -32,6 +32,18 @@ faults: deps
 N ?= 200
 kill: deps
 	DUNNING_KILLS=$(N) $(GO) test -timeout 120m -run 'R02_Kills' -v ./cmd/dunning
+
+# Live so many virtual years of trouble, from a seed on; the same seed lives the
+# same lives again.
+SEED  ?= 1
+YEARS ?= 1000
+simulate:
+	$(GO) test -timeout 0 -run Simulate -v ./internal/simulation -seed $(SEED) -years $(YEARS) | grep -v '^=== '
+
+# Break the program on purpose, one promise at a time, and see which test
+# notices.
+mutants: deps
+	sh deploy/mutate $(MUTANTS)
 
 # Every fuzz target there is, one after the other, each for FUZZTIME. What one
 # finds is written below testdata/fuzz of its package: commit it with the cure.

@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,16 @@ func TestScripts(t *testing.T) {
 		t.Run(database, func(t *testing.T) {
 			testscript.Run(t, testscript.Params{
 				Dir: "testdata/script",
+				Cmds: map[string]func(*testscript.TestScript, bool, []string){
+					// approve approves what the last command asked to approve.
+					"approve": func(ts *testscript.TestScript, _ bool, _ []string) {
+						id := regexp.MustCompile(`dunning approve ([0-9a-f]{10})`).FindStringSubmatch(ts.ReadFile("stdout") + ts.ReadFile("stderr"))
+						if id == nil {
+							ts.Fatalf("nothing is to be approved")
+						}
+						ts.Check(ts.Exec("dunning", "approve", id[1]))
+					},
+				},
 				Setup: func(env *testscript.Env) error {
 					url := "sqlite:dunning.db"
 					if database == "postgres" {

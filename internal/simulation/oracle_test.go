@@ -323,7 +323,7 @@ func (o *oracle) complete() {
 			o.w.must(err)
 			p := o.w.policies("").ByName["standard"]
 			d, _ := p.Explain(&a, a.Find(r.Number), time.Now())
-			o.broken(2, "%s, due %s, open %d, never heard the last word; the policy says: %s; %+v", r.Number, r.DueOn, b.open(), d.Why, a.Find(r.Number).Steps)
+			o.broken(2, "%s, due %s, open %d, never heard the last word; the policy says: %s\n\tcustomer %s in %s; steps %+v\n\tlinks %+v\n\trest %+v", r.Number, r.DueOn, b.open(), d.Why, b.customer.id, b.customer.local(), a.Find(r.Number).Steps, a.Find(r.Number).Links, a.Find(r.Number).Rest)
 		}
 	}
 }
