@@ -7,7 +7,7 @@ PACKAGES ?= ./...
 
 .PHONY: test deps lint build race bench crash faults kill simulate mutants fuzz fuzz-list clean
 
-# All tests. Installs PostgreSQL, Postfix and its password checker first where
+# All tests. Installs PostgreSQL, PgBouncer, Postfix and its password checker first where
 # they are missing (as root on Debian or Ubuntu); never skips in silence.
 test: deps lint
 	$(GO) test -timeout 15m $(PACKAGES)
@@ -26,7 +26,7 @@ crash: deps
 
 # Every fault of the database at every place instead of a sample (minutes).
 faults: deps
-	DUNNING_FAULTS=all $(GO) test -timeout 60m -run 'Break|Fault|Storm|Pgproxy' -v ./internal/pgproxy ./internal/store
+	DUNNING_FAULTS=all $(GO) test -timeout 60m -v ./internal/pgtest ./internal/pgproxy ./internal/store
 
 # Kill the real program N times at random, on both databases.
 N ?= 200
