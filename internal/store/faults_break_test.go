@@ -68,13 +68,24 @@ func TestR02_ANetworkThatSwallows(t *testing.T) {
 	}
 }
 
-// hangs lists places in which to let the network swallow everything.
+// hangs lists places in which to let the network swallow everything: between
+// what either end says in one breath.
 func hangs(heard []pgproxy.Message) []pgproxy.Break {
 	var all []pgproxy.Break
-	for at := range heard {
-		after := at%2 == 0
-		if at == len(heard)/2 || at >= len(heard)-3 || thorough() && at%5 == 0 {
-			all = append(all, pgproxy.Break{At: at, After: after, Way: pgproxy.Hang})
+	for at, m := range heard {
+		b := pgproxy.Break{At: at, After: at%2 == 0, Way: pgproxy.Hang}
+		if m.From == pgproxy.Client {
+			switch m.Type {
+			case 'P': // begins a breath of several
+				b.After = false
+			case 'S': // ends it
+				b.After = true
+			case 'B', 'D', 'E':
+				continue
+			}
+		}
+		if thorough() && at%5 == 0 || at == len(heard)/2 || at >= len(heard)-3 {
+			all = append(all, b)
 		}
 	}
 	return all

@@ -26,14 +26,12 @@ func TestR02_AFileThatIsGone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "dunning.db")
 	y := fileYard(t, path)
 	w := y.world()
-	for says, vandalize := range map[string]func() error{
-		"removed": func() error { return os.Rename(path, path+".old") },
-		"replaced": func() error {
-			return errors.Join(os.Rename(path, path+".old"), os.WriteFile(path, []byte("something else"), 0o600))
-		},
-	} {
+	for says, gone := range map[string]string{"removed": path, "replaced": path, "without its log": path + "-wal"} {
 		before := w.books()
-		y.must(vandalize())
+		y.must(os.Rename(gone, gone+".old"))
+		if says == "replaced" {
+			y.must(os.WriteFile(path, []byte("something else"), 0o600))
+		}
 		if err := w.hold(t.Context(), y.through); err == nil || !strings.Contains(err.Error(), "removed or replaced") {
 			t.Errorf("%s: %v", says, err)
 		}
@@ -43,7 +41,7 @@ func TestR02_AFileThatIsGone(t *testing.T) {
 		if _, err := y.through.Import(t.Context(), w.load("2", 1), time.UTC, false); err == nil {
 			t.Errorf("%s: a load was taken in", says)
 		}
-		y.must(os.Rename(path+".old", path))
+		y.must(os.Rename(gone+".old", gone))
 		if diff := before.more("accounts", w.books()); len(diff) > 0 {
 			t.Errorf("%s: something was stored: %v", says, diff)
 		}
@@ -121,4 +119,22 @@ func TestR02_AnotherProcessWrites(t *testing.T) {
 	}
 	y.must(theirs.Rollback())
 	y.must(w.hold(t.Context(), y.through))
+}
+
+// TestR02_ALogCutShort: what is missing from the log is noticed before anything
+// is done on top of it.
+func TestR02_ALogCutShort(t *testing.T) {
+	for _, left := range []int64{0, 32, 4096, 20000} {
+		path := filepath.Join(t.TempDir(), "dunning.db")
+		y := fileYard(t, path)
+		w := y.world()
+		y.must(os.Truncate(path+"-wal", left))
+		err := w.hold(t.Context(), y.through)
+		if err == nil || !strings.Contains(err.Error(), "the disk with the database does not work") {
+			t.Errorf("%d bytes are left of the log: %v", left, err)
+		}
+		if _, err := y.through.Lookup(t.Context(), w.invoice(0)); err == nil {
+			t.Errorf("%d bytes are left of the log, and what was in it was read", left)
+		}
+	}
 }

@@ -95,14 +95,19 @@ func (y *yard) must(err error) {
 	}
 }
 
-// quiet returns when processes of the server that lost their client are gone, or
-// idle when they were not told: until then nobody knows what they did.
+// quiet returns when processes of the server that lost their client are gone, or,
+// when they were not told, when they hold nothing that they changed: until then
+// nobody knows what they did.
 func (y *yard) quiet(told bool, pids []int) {
 	y.Helper()
+	query := `SELECT COUNT(*) FROM pg_stat_activity WHERE pid = ANY($1)`
+	if !told {
+		query = `SELECT COUNT(*) FROM pg_locks WHERE pid = ANY($1) AND locktype = 'transactionid' AND granted`
+	}
 	ctx, cancel := context.WithTimeout(y.Context(), 20*time.Second)
 	defer cancel()
 	for n := 1; n > 0; {
-		y.must(y.direct.GetContext(ctx, &n, `SELECT COUNT(*) FROM pg_stat_activity WHERE pid = ANY($1) AND ($2 OR state <> 'idle')`, pq.Array(pids), told))
+		y.must(y.direct.GetContext(ctx, &n, query, pq.Array(pids)))
 	}
 }
 

@@ -11,10 +11,12 @@ import (
 // running program, SQLite does not notice: it goes on with the file that has no
 // name any more, and everything it stores from then on is lost at the end. A
 // "sent" that is lost is a second letter. So before every COMMIT the file is
-// looked for where it was.
+// looked for where it was, and so is the log beside it, which holds what was
+// stored last.
 type file struct {
-	path string
-	info fs.FileInfo
+	path   string
+	info   fs.FileInfo
+	logged bool // there is a log as long as SQLite has the file open
 }
 
 // fileAt returns the file at a path.
@@ -23,7 +25,7 @@ func fileAt(path string) (*file, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the database file: %w", err)
 	}
-	return &file{path, info}, nil
+	return &file{path: path, info: info}, nil
 }
 
 // check returns an error when the file is no longer where it was. There is
@@ -33,11 +35,14 @@ func (f *file) check() error {
 		return nil
 	}
 	info, err := os.Stat(f.path)
-	if err == nil && os.SameFile(info, f.info) {
-		return nil
-	}
-	if err == nil {
+	if err == nil && !os.SameFile(info, f.info) {
 		err = fmt.Errorf("%s is another file now", f.path)
 	}
-	return fmt.Errorf("the database file was removed or replaced while this program had it open: %w; nothing is stored any more, and what was stored last may be missing there. Stop the program, see that the right file is there and nothing named -wal or -shm of another, and start it again", err)
+	if err == nil && f.logged {
+		_, err = os.Stat(f.path + "-wal")
+	}
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("the database file, or the log beside it, was removed or replaced while this program had it open: %w; nothing is stored any more, and what was stored last may be missing there. Stop the program, see that the right file is there and nothing named -wal or -shm of another, and start it again", err)
 }

@@ -64,7 +64,7 @@ func plainSQLite(err error) error {
 	r := map[int]remedy{
 		sqlite3.SQLITE_FULL:     {"the disk with the database is full", "make room; writing goes on by itself then"},
 		sqlite3.SQLITE_READONLY: {"the database file cannot be written", "give the user of this program the right to write it and its folder"},
-		sqlite3.SQLITE_IOERR:    {"the disk with the database does not work", "see the log of the system; check the database with: dunning doctor"},
+		sqlite3.SQLITE_IOERR:    {"the disk with the database does not work", "see the log of the system, and check the file with PRAGMA integrity_check"},
 		sqlite3.SQLITE_CORRUPT:  {"the database file is damaged", "stop, keep a copy of it, and restore the last backup"},
 		sqlite3.SQLITE_NOTADB:   {"the database file is not one of SQLite", "correct database.url, or restore the last backup"},
 		sqlite3.SQLITE_CANTOPEN: {"the database file cannot be opened", "check the rights to it and its folder, and whether the folder is there"},

@@ -66,6 +66,10 @@ const (
 	idleName  = "idle_in_transaction_session_timeout"
 )
 
+// keepalive has the server find out within two minutes that a client is gone
+// without a word, instead of two hours.
+var keepalive = map[string]string{"tcp_keepalives_idle": "60", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "6"}
+
 var spans = regexp.MustCompile(`^([0-9]{1,9}) *(ms|s|min|h|)$`)
 
 // span reads a span of time as PostgreSQL's settings have it.
@@ -86,6 +90,11 @@ func (w *way) dsn() string {
 		q := u.Query()
 		q.Set(limitName, strconv.FormatInt(w.limit.Milliseconds(), 10))
 		q.Set(idleName, strconv.FormatInt(w.idle.Milliseconds(), 10))
+		for name, value := range keepalive {
+			if !q.Has(name) {
+				q.Set(name, value)
+			}
+		}
 		u.RawQuery = q.Encode()
 	}
 	return u.String()

@@ -113,7 +113,7 @@ func (s *Store) use(db *sqlx.DB) {
 }
 
 func (s *Store) begin(ctx context.Context, o Options) error {
-	meet := s.Ping
+	meet := s.mode
 	if s.on.way != nil {
 		meet = s.meet
 	}
@@ -128,6 +128,14 @@ func (s *Store) begin(ctx context.Context, o Options) error {
 		return err
 	}
 	return s.install(ctx)
+}
+
+// mode finds out how SQLite keeps the file.
+func (s *Store) mode(ctx context.Context) error {
+	var mode string
+	err := s.db.GetContext(ctx, &mode, `PRAGMA journal_mode`)
+	s.file.logged = mode == "wal"
+	return s.fault(ctx, err)
 }
 
 // Close lets go of the database. On PostgreSQL it cannot fail: to say goodbye
