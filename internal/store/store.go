@@ -130,12 +130,21 @@ func (s *Store) begin(ctx context.Context, o Options) error {
 	return s.install(ctx)
 }
 
-// mode finds out how SQLite keeps the file.
+// mode finds out how SQLite keeps the file. The first connection to a new file
+// gives it a log, for which it must be alone, and SQLite does not wait for that:
+// of several who come at once all but one are refused at first.
 func (s *Store) mode(ctx context.Context) error {
-	var mode string
-	err := s.db.GetContext(ctx, &mode, `PRAGMA journal_mode`)
-	s.file.logged = mode == "wal"
-	return s.fault(ctx, err)
+	for try := 1; ; try++ {
+		var mode string
+		err := s.db.GetContext(ctx, &mode, `PRAGMA journal_mode`)
+		s.file.logged = mode == "wal"
+		if err == nil || try == 20 || !s.on.again(err) {
+			return s.fault(ctx, err)
+		}
+		if err := wait(ctx, pause(try)); err != nil {
+			return err
+		}
+	}
 }
 
 // Close lets go of the database. On PostgreSQL it cannot fail: to say goodbye

@@ -43,10 +43,16 @@ func (s *Store) write(ctx context.Context, do func(*tx) error) error {
 		if err == nil || try == 5 || t.fixed || ctx.Err() != nil || !s.on.again(err) {
 			return s.fault(ctx, err)
 		}
-		if err := wait(ctx, time.Duration(try)*(10*time.Millisecond+mathrand.N(40*time.Millisecond))); err != nil {
+		if err := wait(ctx, pause(try)); err != nil {
 			return err
 		}
 	}
+}
+
+// pause is how long to wait after a try, longer after each, and never as long as
+// the others who try.
+func pause(try int) time.Duration {
+	return time.Duration(try) * (10*time.Millisecond + mathrand.N(40*time.Millisecond))
 }
 
 func (s *Store) once(t *tx, do func(*tx) error) error {
