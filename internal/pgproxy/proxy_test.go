@@ -138,3 +138,41 @@ func TestHang(t *testing.T) {
 		t.Error("it was answered")
 	}
 }
+
+// TestDo: what is to be done at a message is done before it passes, once, and
+// nothing breaks.
+func TestDo(t *testing.T) {
+	p, db := through(t)
+	if err := db.Ping(); err != nil {
+		t.Fatal(err)
+	}
+	var heard []int
+	p.Plan(Break{At: 1, Do: func() { heard = append(heard, len(p.Heard())) }})
+	for range 3 {
+		if _, err := db.Exec(`SELECT 1`); err != nil {
+			t.Error(err)
+		}
+	}
+	if broken, _ := p.Broken(); !broken || len(heard) != 1 || heard[0] != 2 {
+		t.Errorf("done %v, after messages %v", broken, heard)
+	}
+}
+
+// TestCut: all connections end, and others take their place.
+func TestCut(t *testing.T) {
+	p, db := through(t)
+	for _, way := range []Way{FIN, RST} {
+		conn, err := db.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Cut(way)
+		if err := conn.PingContext(t.Context()); err == nil {
+			t.Errorf("%s: the connection is well", way)
+		}
+		_ = conn.Close() // it is broken
+		if _, err := db.Exec(`SELECT 1`); err != nil {
+			t.Errorf("%s: %v", way, err)
+		}
+	}
+}
