@@ -26,6 +26,7 @@ func TestCell(t *testing.T) {
 		{"one behind a line feed", "\n=1+1", "'=1+1"},
 		{"one behind spaces", " \u00a0 =1+1", "'=1+1"},
 		{"one behind what does not show", "\u200b\u200d=1+1", "'\u200b\u200d=1+1"},
+		{"one behind both", "\u200b =1+1", "'\u200b =1+1"},
 		{"one in Chinese width", "＝1+1", "'＝1+1"},
 		{"a number is none", "-12.50", "-12.50"},
 		{"nor is one without a sign", "1200", "1200"},
