@@ -5,6 +5,8 @@ import (
 	"iter"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"dunning/internal/civil"
 	"dunning/internal/money"
@@ -71,6 +73,8 @@ type Problem struct {
 	Fix    string // what to do about it
 }
 
+// Error says all of it in one line. What a source repeats of a file is shown, and
+// not obeyed by a terminal.
 func (p *Problem) Error() string {
 	place := p.File
 	if p.Line > 0 {
@@ -79,10 +83,16 @@ func (p *Problem) Error() string {
 	if p.Column != "" {
 		place += ": " + p.Column
 	}
-	if p.Fix == "" {
-		return place + ": " + p.What
+	text := place + ": " + p.What
+	if p.Fix != "" {
+		text += "; " + p.Fix
 	}
-	return place + ": " + p.What + "; " + p.Fix
+	return strings.Map(func(r rune) rune {
+		if r == '\u00a0' || unicode.IsPrint(r) {
+			return r
+		}
+		return utf8.RuneError
+	}, text)
 }
 
 // Problems is everything wrong with a load.
