@@ -72,6 +72,8 @@ func (c *cells) raw(column string, most int) string {
 		c.wrong(column, quoted(s)+" is not UTF-8", asUTF8)
 	case len(s) > most && utf8.RuneCountInString(s) > most:
 		c.wrong(column, fmt.Sprintf("%s is %d characters long", quoted(s), utf8.RuneCountInString(s)), fmt.Sprintf("at most %d are taken", most))
+	case hole(s) != "":
+		c.wrong(column, quoted(s)+" has "+quoted(hole(s))+" in it, which a program writes where it had no value", "look for the value in the program that wrote the file")
 	default:
 		return s
 	}
