@@ -41,7 +41,7 @@ func Cell(text string) string {
 		b.WriteRune(r)
 	}
 	s := b.String()
-	begin := strings.TrimLeftFunc(s, func(r rune) bool { return r == ' ' || !unicode.IsPrint(r) })
+	begin := strings.TrimLeftFunc(s, func(r rune) bool { return r == ' ' || !appears(r) })
 	if begin == "" || !strings.ContainsRune(formulaSigns, firstRune(begin)) || isNumber(s) {
 		return s
 	}

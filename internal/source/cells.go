@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/language"
@@ -83,7 +82,7 @@ func (c *cells) raw(column string, most int) string {
 // word returns a cell that is one line of visible characters.
 func (c *cells) word(column string, most int) string {
 	s := c.raw(column, most)
-	if strings.ContainsFunc(s, func(r rune) bool { return r != ' ' && !unicode.IsPrint(r) && r != '\u00a0' }) {
+	if strings.ContainsFunc(s, func(r rune) bool { return r != ' ' && r != '\u00a0' && !appears(r) }) {
 		c.wrong(column, quoted(s)+" has characters in it that do not show, or several lines", "type it anew")
 		return ""
 	}
@@ -98,23 +97,10 @@ func (c *cells) prose(column string, most int) string {
 		c.wrong(column, quoted(s)+" has characters in it that do not show and change what is read", "type it anew")
 		return ""
 	}
-	if !strings.ContainsFunc(s, func(r rune) bool { return r != ' ' && unicode.IsPrint(r) }) {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r != ' ' && appears(r) }) {
 		return ""
 	}
 	return s
-}
-
-// isHarmful reports whether a character does something to a terminal, a mail
-// header or the order of the text around it, or is none: those that turn the
-// reading direction, tags, which are a second text that nobody sees, and the
-// places of no character. Other characters that do not show, such as joiners,
-// belong to the writing of some languages; letters leave them out.
-func isHarmful(r rune) bool {
-	if r < 0x2000 {
-		return unicode.IsControl(r)
-	}
-	return '\u202a' <= r && r <= '\u202e' || '\u2066' <= r && r <= '\u206f' || r == '\ufeff' || '\ufff9' <= r && r <= '\ufffb' ||
-		0xe0000 <= r && r <= 0xe007f || unicode.Is(unicode.Noncharacter_Code_Point, r)
 }
 
 // must returns a word that may not be missing.
@@ -142,6 +128,10 @@ func (c *cells) number() string {
 	}
 	if strings.Contains(s, "=?") {
 		c.wrong(colNumber, quoted(s)+" has =? in it, which mail programs take for an encoding (RFC 2047)", "give the invoice another number")
+		return ""
+	}
+	if strings.Contains(s, ":/") {
+		c.wrong(colNumber, quoted(s)+" has :/ in it, of which mail programs make a link", "give the invoice another number")
 		return ""
 	}
 	return s

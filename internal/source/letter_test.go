@@ -23,7 +23,7 @@ var tricks = []string{
 	"K", "K\r\nBcc: all@example.org", "K\r\n\r\n<html>", "K\n.\nQUIT", "K</title><script>x</script>", `K" onclick="x`, "K<!--", "K{{.Sender.Email}}{{",
 	"K https://example.org/pay", "K <a href=//example.org>pay</a>", "K שלום 12", "K شركة ١٢", "K\u202eevil", "K\u2066x", "K\u2069\u2069x", "K\u200bx", "K\u00adx", "K\U000e0041",
 	"K\x00", "K\x1b[31m", "K\u009b31m", "K\xff", "K\xed\xa0\x80", "=K+1", "\t=K", "+K", "-K", "@K", "K =?utf-8?q?x?=", "K\u2028x", "K&#60;b&#62;", "K%!s(int=1)", "K" + strings.Repeat("x", 600), "K" + strings.Repeat("\u0301", 100),
-	"K, \"quoted\"; x", "K\ufeff", "\u3164K",
+	"://K", "K\ufffd\ufe0f", "<K>", "K, \"quoted\"; x", "K\ufeff", "\u3164K",
 }
 
 // TestR22_FromTheFileToTheLetter puts every trick into every text of a file of
@@ -131,4 +131,44 @@ func elements(t *testing.T, page string) string {
 		}
 	}
 	return b.String()
+}
+
+// FuzzLetter: of whatever is in the texts of a row that is taken, a letter can
+// be made, and it is about the row.
+func FuzzLetter(f *testing.F) {
+	set, err := templates.Load(templates.Options{
+		Sender: templates.Sender{Name: "Example BV", Email: "finance@example.com"}, Names: []string{"firm"}, Languages: []string{"en"},
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, trick := range append([]string{"\u3164", "://", "http:\\\\", "\ufffd", "\ufe0f", "\u0301"}, tricks...) {
+		f.Add(trick, "Jansen", "")
+		f.Add("1", trick, trick)
+	}
+	f.Fuzz(func(t *testing.T, number, name, description string) {
+		var file bytes.Buffer
+		w := csv.NewWriter(&file)
+		for _, cells := range [][]string{
+			{"number", "customer_id", "customer_name", "description", "customer_email", "currency", "total", "due_on"},
+			{number, "C1", name, description, "a@x.example", "EUR", "12.00", "2026-04-01"},
+		} {
+			if err := w.Write(cells); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.Flush()
+		for row, err := range source.Read("list.csv", &file, source.Options{Delimiter: ','}) {
+			if err != nil {
+				continue
+			}
+			text := letter(t, set, row)
+			if !strings.Contains(text.Plain, "€12.00") || !strings.Contains(text.Plain, "\nhttps://pay.example.com/1\n") || strings.Count(text.Plain, "://") != 1 || strings.Count(strings.ToLower(text.HTML), "<a ") != 2 {
+				t.Errorf("the letter is\n%s\n%s", text.Plain, text.HTML)
+			}
+			if strings.ContainsAny(text.Subject, "\r\n") || strings.Contains(text.Subject, "=?") {
+				t.Errorf("the subject is %q", text.Subject)
+			}
+		}
+	})
 }
