@@ -40,6 +40,11 @@ import (
 //	days NUMBER    1 day, 14 days; without a sign
 //	join LIST      A, B and C; a list of numbers or amounts
 //	brief LIST     A, B and 12 more; as many as fit a subject
+//
+// Of Go's own functions there are and, or, not, eq, ne, lt, le, gt, ge, len,
+// index, slice, print, printf and println. {{range}} repeats over lists, at most
+// one inside of another; a template does not call itself, and a variable keeps
+// the kind of its first value: so every letter comes to an end.
 type Letter struct {
 	Template string
 	Language string
