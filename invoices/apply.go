@@ -91,7 +91,7 @@ func (a *Account) letterEnded(c LetterEnded) {
 	for i := range a.Letters {
 		l := &a.Letters[i]
 		if l.ID == c.ID && l.Ends(c) {
-			l.State, l.At, l.Reply = c.Result, c.At, c.Why
+			l.State, l.At, l.Reply, l.Dialogue = c.Result, c.At, c.Why, c.Dialogue
 			for _, it := range l.Items {
 				a.stepEnded(it, *l, c.Why)
 			}

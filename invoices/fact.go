@@ -40,6 +40,8 @@ type (
 		Result Result
 		At     time.Time
 		Why    string // the server's reply, or our reason
+
+		Dialogue string // what was said and answered, where that is known; see [Fault]
 	}
 	// Rested says an act failed and is not to be tried again for a while.
 	Rested struct {

@@ -41,6 +41,10 @@ type Fault struct {
 	Kind  Kind
 	After time.Duration // the server asked to be left alone so long; zero: it did not say
 	Err   error
+
+	// Dialogue is what was said and answered, a line each, for people who look
+	// into a letter in doubt. It may hold addresses and is never logged.
+	Dialogue string
 }
 
 func (f *Fault) Error() string { return f.Err.Error() }

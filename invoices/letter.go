@@ -24,6 +24,7 @@ type Letter struct {
 	State    Result
 	At       time.Time // when State was reached
 	Reply    string    // the receiving server's last words
+	Dialogue string    // of a letter that did not end well, a line for each thing said; may be empty
 
 	Text
 	MessageID string // without angle brackets; derived from ID

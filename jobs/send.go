@@ -52,7 +52,7 @@ func (r *run) sendAgain(a invoices.Account, d invoices.Decision) (invoices.Accou
 	if err != nil {
 		return a, err
 	}
-	l.State, l.Try = invoices.Sending, d.Try+1
+	l.State, l.Try, l.Dialogue = invoices.Sending, d.Try+1, ""
 	return r.carry(a, d, l, nil)
 }
 
@@ -90,6 +90,9 @@ func (r *run) carry(a invoices.Account, d invoices.Decision, l invoices.Letter, 
 		return r.end(a, end)
 	}
 	end.Why = err.Error()
+	if f, ok := errors.AsType[*invoices.Fault](err); ok {
+		end.Dialogue = f.Dialogue
+	}
 	facts := []invoices.Fact{}
 	switch invoices.KindOf(err) {
 	case invoices.Later:

@@ -123,6 +123,10 @@ func TestR19_OutcomeTable(t *testing.T) {
 				switch {
 				case !row.sent:
 					checkFault(t, err, row.kind, row.about)
+					var f *invoices.Fault
+					if errors.As(err, &f) && row.at == Dot && (!strings.HasPrefix(f.Dialogue, "> MAIL FROM:<billing@example.com>") || !strings.Contains(f.Dialogue, "and the final dot)\n< ")) {
+						t.Errorf("the dialogue is not told:\n%s", f.Dialogue)
+					}
 				case err != nil || !strings.HasPrefix(reply, "25"):
 					t.Errorf("not sent: %q, %v", reply, err)
 				}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"dunning/invoices"
@@ -63,6 +64,7 @@ func (p *Pool) send(ctx context.Context, e envelope, commit func(context.Context
 			s = nil
 		default:
 			s.fresh = false
+			end.said = s.said
 			return "", p.fail(end, opened)
 		}
 	}
@@ -72,7 +74,9 @@ func (p *Pool) send(ctx context.Context, e envelope, commit func(context.Context
 func (p *Pool) fail(end *stop, opened int) error {
 	err := end.err
 	if end.at != Commit {
-		err = p.fault(end.at, end.err)
+		f := p.fault(end.at, end.err)
+		f.Dialogue = strings.Join(end.said, "\n")
+		err = f
 	}
 	var no refusal
 	_ = errors.As(end.err, &no)

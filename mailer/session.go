@@ -13,6 +13,7 @@ type stop struct {
 	at    Phase
 	err   error
 	stale bool // on a reused connection, before the server took the sender: as if never begun
+	said  []string
 }
 
 // An envelope is what the mail server is told about a letter.
@@ -43,7 +44,7 @@ type command struct {
 // When ctx ends the wire is cut. Up to commit nothing was sent then; after it
 // the letter is in doubt, so whoever stops in good order lets ctx live on.
 func (s *session) carry(ctx context.Context, e envelope, t Timeouts, commit func(context.Context) error) (reply, *stop) {
-	s.sound = false
+	s.sound, s.said = false, nil
 	defer s.wire.rest()
 	unwatch := s.wire.watch(ctx)
 	defer unwatch()
@@ -80,10 +81,22 @@ func (s *session) carry(ctx context.Context, e envelope, t Timeouts, commit func
 	unwatch = s.wire.watch(ctx)
 	defer unwatch()
 	last, end := s.dot(ear, t.Dot)
+	if end != nil {
+		s.note(fmt.Sprintf("> (the text, %d bytes, and the final dot)", len(e.raw)), last, end.err)
+	}
 	if last.code != 0 { // it answered the dot
 		s.sound = last.code != 421 && unwatch()
 	}
 	return last, end
+}
+
+// note remembers what was said and what was answered.
+func (s *session) note(said string, r reply, err error) {
+	answer := r.String()
+	if r.code == 0 && err != nil {
+		answer = "(" + err.Error() + ")"
+	}
+	s.said = append(s.said, printable(said), "< "+brief(printable(answer)))
 }
 
 // dot writes the dot, unless the server has spoken already, and waits for the
@@ -164,6 +177,7 @@ func (s *session) exchange(commands []command) *stop {
 	waits := false // for a text
 	for i, c := range commands {
 		r, err := s.ask(commands, i)
+		s.note("> "+c.line, r, err)
 		switch {
 		case err != nil:
 			return gravest(refused, &stop{at: c.at, err: err, stale: c.at == Mail && !s.fresh})

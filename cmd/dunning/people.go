@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -200,6 +202,15 @@ type concern struct {
 	Since   time.Time `json:"since,omitzero"`
 	What    string    `json:"what"`
 	Do      string    `json:"do"`
+	Letter  *doubted  `json:"letter,omitempty"`
+}
+
+// doubted is what is known of a letter in doubt, to look it up in the mail
+// server's log.
+type doubted struct {
+	MessageID string    `json:"message_id"`
+	At        time.Time `json:"at"`
+	Dialogue  []string  `json:"dialogue"`
 }
 
 func (a *app) attention(ctx context.Context) error {
@@ -222,11 +233,28 @@ func (a *app) attention(ctx context.Context) error {
 			rows = append(rows, []string{c.Kind, c.Invoice, c.Name, c.Open, c.What, c.Do})
 		}
 		a.grid([]string{"kind", "invoice", "customer", "open", "what", "what to do"}, rows)
+		a.dialogues(list)
 	}
 	if err == nil && len(list) > 0 {
 		err = &exit{code: exitAttention}
 	}
 	return err
+}
+
+// dialogues prints what is known of the letters in doubt.
+func (a *app) dialogues(list []concern) {
+	for _, c := range list {
+		if c.Letter == nil {
+			continue
+		}
+		a.say("\n%s: Message-ID <%s>, given to the mail server at %s", printable(c.Invoice), printable(c.Letter.MessageID), c.Letter.At.Format(time.RFC3339))
+		if len(c.Letter.Dialogue) == 0 {
+			a.say("  the worker stopped before it could note what was said")
+		}
+		for _, line := range c.Letter.Dialogue {
+			a.say("  %s", printable(line))
+		}
+	}
 }
 
 // concerns gathers what needs a person: incidents first, for they are about
@@ -270,7 +298,7 @@ func (w *works) concerns(ctx context.Context) ([]concern, error) {
 			} else {
 				d = w.cfg.Policies.Next(acc, now)
 			}
-			c := concern{Invoice: inv.Number, Account: acc.ID, Name: acc.Name, Open: inv.Open().String()}
+			c := concern{Invoice: inv.Number, Account: acc.ID, Name: acc.Name, Open: inv.Open().String(), Letter: letterInDoubt(&acc, inv)}
 			if d.Person {
 				c.Kind, c.What, c.Do = string(d.Code), d.Why, remedy(d.Code, inv.Number, acc.ID)
 				list = append(list, c)
@@ -295,6 +323,22 @@ func doubtful(inv *invoices.Invoice) (step string, ok bool) {
 		}
 	}
 	return "", false
+}
+
+// letterInDoubt returns what is known of the letter about an invoice that may
+// or may not have left; nil: there is none.
+func letterInDoubt(a *invoices.Account, inv *invoices.Invoice) *doubted {
+	for _, l := range a.Letters {
+		if l.State != invoices.Uncertain || !slices.ContainsFunc(l.Items, func(it invoices.Item) bool { return it.Invoice == inv.Number }) {
+			continue
+		}
+		d := &doubted{MessageID: l.MessageID, At: l.At}
+		if l.Dialogue != "" {
+			d.Dialogue = strings.Split(l.Dialogue, "\n")
+		}
+		return d
+	}
+	return nil
 }
 
 // remedy says what a person can do.

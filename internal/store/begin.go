@@ -174,9 +174,9 @@ func (t *tx) putLetter(l *invoices.Letter, was invoices.Result) error {
 	}
 	var in args
 	row := in.row(l.ID, l.Try, l.Account, string(invoices.Sending), at(l.At), l.Template, l.Language, l.Single,
-		items(l.Items), words(l.To), words(l.CC), l.Subject, l.MessageID, l.Digest, raw, l.Reply)
+		items(l.Items), words(l.To), words(l.CC), l.Subject, l.MessageID, l.Digest, raw, l.Reply, l.Dialogue)
 	const columns = `(id, try, account_id, state, at, template, language, single,
-		items, recipients, cc, subject, message_id, digest, raw, reply)`
+		items, recipients, cc, subject, message_id, digest, raw, reply, dialogue)`
 	query := `INSERT INTO letters ` + columns + ` VALUES ` + row
 	if was == invoices.Delayed || was == invoices.Resend {
 		query = `UPDATE letters SET ` + columns + ` = ` + row + ` WHERE id = $1 AND try = $2 - 1 AND state IN ('delayed', 'resend')`

@@ -246,7 +246,7 @@ func (r *recorder) letterEnded(c invoices.LetterEnded) error {
 		r.event(Event{At: c.At, Kind: "letter_late", Letter: c.ID, Detail: fmt.Sprintf("try %d was %s; nothing changes: %s", c.Try, c.Result, c.Why)})
 		return nil
 	}
-	err = r.exec(`UPDATE letters SET state = $2, at = $3, reply = $4 WHERE id = $1`, c.ID, string(c.Result), at(c.At), c.Why)
+	err = r.exec(`UPDATE letters SET state = $2, at = $3, reply = $4, dialogue = $5 WHERE id = $1`, c.ID, string(c.Result), at(c.At), c.Why, c.Dialogue)
 	if err != nil {
 		return err
 	}

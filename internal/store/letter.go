@@ -20,17 +20,17 @@ type letterRow struct {
 	Items                              items
 	To, CC                             words
 	At                                 instant
-	Reply, Subject                     string
+	Reply, Subject, Dialogue           string
 	Message, Digest                    string
 }
 
 const letterColumns = `id, try, account_id AS account, template, language, state, single, items,
-	recipients AS "to", cc, at, reply, subject, message_id AS message, digest`
+	recipients AS "to", cc, at, reply, dialogue, subject, message_id AS message, digest`
 
 func (r *letterRow) letter() invoices.Letter {
 	return invoices.Letter{
 		ID: r.ID, Try: r.Try, Account: r.Account, Template: r.Template, Language: r.Language, Single: r.Single,
-		Items: r.Items, To: r.To, CC: r.CC, State: invoices.Result(r.State), At: r.At.Time, Reply: r.Reply,
+		Items: r.Items, To: r.To, CC: r.CC, State: invoices.Result(r.State), At: r.At.Time, Reply: r.Reply, Dialogue: r.Dialogue,
 		Text: invoices.Text{Subject: r.Subject}, MessageID: r.Message, Digest: r.Digest,
 	}
 }

@@ -53,3 +53,6 @@ CREATE TABLE rungs (
 -- How many letters a run sent.
 ALTER TABLE runs ADD COLUMN letters BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX runs_letters ON runs (job, started_at) WHERE letters > 0;
+
+-- What was said to the mail server and by it, of a letter that did not end well.
+ALTER TABLE letters ADD COLUMN dialogue TEXT NOT NULL DEFAULT '';
