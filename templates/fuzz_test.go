@@ -36,7 +36,7 @@ func FuzzTemplate(f *testing.F) {
 		}
 		began := time.Now()
 		s, err := Load(Options{Dir: fstest.MapFS{file: {Data: []byte(text)}}, DirName: "mine", Sender: sender, Names: []string{"final"}, Languages: []string{"en"}})
-		if took := time.Since(began); took > 10*time.Second {
+		if took := time.Since(began); took > time.Minute {
 			t.Errorf("it took %v", took)
 		}
 		if err == nil {

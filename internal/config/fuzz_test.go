@@ -104,7 +104,7 @@ func TestHugeFilesAreRefusedSoon(t *testing.T) {
 			} else if len(err.Error()) > 64<<20 {
 				t.Errorf("%d bytes of messages", len(err.Error()))
 			}
-			if took := time.Since(began); took > 10*time.Second {
+			if took := time.Since(began); took > time.Minute {
 				t.Errorf("took %v", took)
 			}
 		})
