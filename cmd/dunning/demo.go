@@ -179,7 +179,7 @@ func (d *demo) open(ctx context.Context) error {
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		return err
 	}
-	cfg, err := config.Parse(path, []byte(text), os.LookupEnv, os.ReadFile)
+	cfg, err := config.Parse(path, []byte(text), os.LookupEnv, config.ReadFile)
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"iter"
 	"os"
 	"path/filepath"
 
@@ -203,25 +202,8 @@ func (c *csvSource) Loads(context.Context) ([]invoices.Load, error) {
 			return nil, err
 		}
 		loads = append(loads, invoices.Load{
-			Source: c.s.Name, File: f, Digest: digest, At: c.w.now(), AsOf: written.ModTime(), Full: c.s.Full, Rows: rows(f, o),
+			Source: c.s.Name, File: f, Digest: digest, At: c.w.now(), AsOf: written.ModTime(), Full: c.s.Full, Rows: source.ReadFile(f, digest, o),
 		})
 	}
 	return loads, nil
-}
-
-// rows reads a file when it is asked for its rows.
-func rows(file string, o source.Options) iter.Seq2[invoices.Row, error] {
-	return func(yield func(invoices.Row, error) bool) {
-		f, err := os.Open(file)
-		if err != nil {
-			yield(invoices.Row{}, err)
-			return
-		}
-		defer f.Close() // it was read
-		for row, err := range source.Read(filepath.Base(file), f, o) {
-			if !yield(row, err) {
-				return
-			}
-		}
-	}
 }

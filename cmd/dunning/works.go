@@ -52,14 +52,14 @@ const (
 
 // load reads the configuration; every mistake in it is told at once.
 func (a *app) load() (*config.Config, error) {
-	text, err := os.ReadFile(a.configPath)
+	text, err := config.ReadFile(a.configPath)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, wrong("there is no %s; write one with: dunning init", a.configPath)
 	}
 	if err != nil {
 		return nil, &exit{exitUsage, err}
 	}
-	cfg, err := config.Parse(a.configPath, text, os.LookupEnv, os.ReadFile)
+	cfg, err := config.Parse(a.configPath, text, os.LookupEnv, config.ReadFile)
 	if err != nil {
 		return nil, &exit{exitUsage, fmt.Errorf("the configuration is not right; nothing was done\n%w", err)}
 	}
