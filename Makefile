@@ -28,7 +28,7 @@ crash: deps
 faults: deps
 	DUNNING_FAULTS=all $(GO) test -timeout 60m -v ./internal/pgtest ./internal/pgproxy ./internal/store
 
-# Kill the real program N times at random, on both databases.
+# Kill the real program N times at random, over four times as many invoices, and
 N ?= 200
 kill: deps
 	DUNNING_KILLS=$(N) $(GO) test -timeout 120m -run 'R02_Kills' -v ./cmd/dunning

@@ -3,15 +3,12 @@ package main
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -169,129 +166,5 @@ func TestR01_FourProcesses(t *testing.T) {
 	}
 	if len(w.box.Pay.Links()) != n || len(links) != n {
 		t.Errorf("%d links for %d invoices; want %d", len(w.box.Pay.Links()), len(links), n)
-	}
-}
-
-// TestR02_Kills kills the real program at random moments while it works on due
-// invoices, on both databases, and lets the next one go on. Nothing arrives
-// twice, nothing is lost: whatever did not certainly arrive is listed for a
-// person.
-func TestR02_Kills(t *testing.T) {
-	kills, n := 50, 500
-	if s := os.Getenv("DUNNING_KILLS"); s != "" {
-		var err error
-		if kills, err = strconv.Atoi(s); err != nil {
-			t.Fatal(err)
-		}
-		n = 10 * kills
-	}
-	for _, database := range []string{"sqlite", "postgres"} {
-		t.Run(database, func(t *testing.T) {
-			url := "sqlite:dunning.db"
-			if database == "postgres" {
-				url = pgtest.Database(t)
-			}
-			w := newTown(t, url, n)
-			w.run("job", "import")
-			w.kill(kills)
-			w.finish(n)
-			w.nothingTwiceNothingLost(n, kills)
-		})
-	}
-}
-
-// kill starts the program and kills it, again and again, until it was killed so
-// many times with work left.
-func (w *town) kill(kills int) {
-	w.t.Helper()
-	r := rand.New(rand.NewPCG(1, 2))
-	if _, err := w.box.Pay.AddFault(sandbox.Fault{Kind: sandbox.Latency, Pause: sandbox.Pause(40 * time.Millisecond)}); err != nil {
-		w.t.Fatal(err)
-	}
-	for done := 0; done < kills; {
-		cmd := w.command(everyJob...)
-		var out bytes.Buffer
-		cmd.Stdout, cmd.Stderr = &out, &out
-		if err := cmd.Start(); err != nil {
-			w.t.Fatal(err)
-		}
-		timer := time.AfterFunc(time.Duration(60+r.IntN(400))*time.Millisecond, func() { _ = cmd.Process.Kill() })
-		err := cmd.Wait()
-		timer.Stop()
-		x, ok := errors.AsType[*exec.ExitError](err)
-		switch {
-		case ok && !x.Exited():
-			done++
-		case err != nil && (!ok || x.ExitCode() != exitAttention):
-			w.t.Fatalf("%v\n%s", err, out.String())
-		}
-	}
-	w.box.Pay.ClearFaults()
-}
-
-// finish runs the jobs until every letter has arrived or is in doubt: what the
-// killed processes held is free after their leases.
-func (w *town) finish(n int) {
-	w.t.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); {
-		w.run(everyJob...)
-		if len(w.missing(n, w.doubts())) == 0 {
-			return
-		}
-	}
-}
-
-// missing lists the invoices about which no letter arrived and no person was
-// asked.
-func (w *town) missing(n int, doubts []concern) (lost []string) {
-	doubt := map[string]bool{}
-	for _, c := range doubts {
-		doubt[c.Invoice] = true
-	}
-	_, customers, _ := w.count()
-	for i := range n {
-		number := fmt.Sprintf("INV-%05d", i)
-		if customers[fmt.Sprintf("c%05d@customer.example", i)] == 0 && !doubt[number] {
-			lost = append(lost, number)
-		}
-	}
-	return lost
-}
-
-// doubts lists what the program says needs a person.
-func (w *town) doubts() []concern {
-	w.t.Helper()
-	var list []concern
-	if err := json.Unmarshal([]byte(w.run("attention", "--json")), &list); err != nil {
-		w.t.Fatal(err)
-	}
-	return list
-}
-
-func (w *town) nothingTwiceNothingLost(n, kills int) {
-	w.t.Helper()
-	ids, customers, _ := w.count()
-	for id, k := range ids {
-		if k > 1 {
-			w.t.Errorf("the letter %s arrived %d times", id, k)
-		}
-	}
-	doubts := w.doubts()
-	for _, c := range doubts {
-		if c.Kind != "uncertain" {
-			w.t.Errorf("needs a person for another reason: %+v", c)
-		}
-	}
-	for who, k := range customers {
-		if k > 1 {
-			w.t.Errorf("%s got %d letters", who, k)
-		}
-	}
-	for _, number := range w.missing(n, doubts) {
-		w.t.Errorf("%s is lost: no letter, and no person was asked", number)
-	}
-	w.t.Logf("%d kills, %d invoices: %d letters arrived, %d in doubt", kills, n, len(customers), len(doubts))
-	if len(doubts) > 8*kills {
-		w.t.Errorf("%d letters in doubt, more than one for each of 8 connections a kill", len(doubts))
 	}
 }

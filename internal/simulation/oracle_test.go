@@ -96,6 +96,9 @@ func (o *oracle) audit() {
 		o.mail(m, text)
 	}
 	o.read = len(all)
+	if calls, most := int(w.calls.Swap(0)), 100+20*(len(links)+len(w.bills)); calls > most {
+		o.broken(10, "%d calls for %d links and %d invoices", calls, len(links), len(w.bills))
+	}
 	o.links(links)
 }
 

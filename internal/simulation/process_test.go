@@ -183,11 +183,12 @@ func (p *process) Letter(ctx context.Context, id string) (invoices.Letter, error
 }
 
 func (p *process) Create(ctx context.Context, o invoices.LinkOrder) (invoices.Link, error) {
-	p.w.posts.Add(1)
+	p.w.calls.Add(1)
 	return around(p, invoices.Link{}, func() (invoices.Link, error) { return p.links.Create(ctx, o) })
 }
 
 func (p *process) Look(ctx context.Context, remote string) (invoices.Link, error) {
+	p.w.calls.Add(1)
 	return around(p, invoices.Link{}, func() (invoices.Link, error) { return p.links.Look(ctx, remote) })
 }
 

@@ -60,7 +60,7 @@ type world struct {
 	lives   int
 	tokens  atomic.Int64
 	deaths  atomic.Int64
-	posts   atomic.Int64
+	calls   atomic.Int64 // to the provider, since the last audit
 
 	lostAnswers int // at most so many answers to a POST were spoilt
 
