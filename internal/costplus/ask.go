@@ -97,7 +97,32 @@ func (c *Client) exchange(caller context.Context, q question, read func([]byte) 
 	case err != nil:
 		return c.lost(caller, ctx, err, true)
 	}
+	if q.body == nil {
+		if t := c.skewed(resp.Header); t != nil {
+			return t
+		}
+	}
 	return read(body)
+}
+
+// longestSkew is how far our clock and that of Cost+ may be apart: less than
+// what makes a letter leave on another day, more than a proxy's stale date.
+const longestSkew = time.Hour
+
+// skewed compares our clock with that of Cost+ (RFC 9110, 6.6.1). A clock that
+// is wrong by hours makes everything due at once; no letter leaves without a
+// look at its link, so none leaves by a wrong clock. The clock of a sandbox may
+// be turned by hand.
+func (c *Client) skewed(h http.Header) *trouble {
+	theirs, err := http.ParseTime(h.Get("Date"))
+	if err != nil || !c.dated {
+		return nil
+	}
+	ours := c.now()
+	if ours.Sub(theirs).Abs() <= longestSkew {
+		return nil
+	}
+	return &trouble{met: skewed, detail: fmt.Sprintf("it is %s by this machine's clock, %s by theirs", ours.UTC().Format(time.RFC3339), theirs.UTC().Format(time.RFC3339))}
 }
 
 var errTooLarge = fmt.Errorf("it is longer than %d bytes", largestAnswer)

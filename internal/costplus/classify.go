@@ -41,6 +41,7 @@ const (
 	answered                        // a status; see the rows
 	unreadable                      // a 2xx that cannot be read, or is longer than we read
 	contradicted                    // a 2xx that speaks of something else than was asked for
+	skewed                          // a 2xx from a clock that is hours away from ours
 )
 
 // verdict is what an outcome means to the caller.
@@ -87,6 +88,7 @@ var table = []row{
 	{met: broken, create: invoices.Ambiguous, read: invoices.Later, about: invoices.ErrServer, says: "the connection to Cost+ ended before the answer"},
 	{met: unreadable, create: invoices.Ambiguous, read: invoices.Later, says: "the answer of Cost+ cannot be read"},
 	{met: contradicted, create: invoices.Never, read: invoices.Later, about: invoices.ErrAstray, says: "the answer of Cost+ does not fit what was asked"},
+	{met: skewed, create: invoices.Ambiguous, read: invoices.Halt, says: "this machine's clock and that of Cost+ are hours apart", advice: "set this machine's clock right"},
 
 	{met: answered, from: 300, to: 399, create: invoices.Halt, read: invoices.Halt, says: "Cost+ points to another address, which is never followed", advice: checkBase},
 	{met: answered, from: 401, to: 401, create: invoices.Halt, read: invoices.Halt, says: "Cost+ does not accept the API key", advice: checkKey},

@@ -20,6 +20,7 @@ import (
 type Client struct {
 	base        string // without a slash at the end
 	loopback    bool   // the API is on this machine
+	dated       bool   // its clock is believed
 	fingerprint string
 	returnURL   string
 	failureURL  string
@@ -56,6 +57,7 @@ func New(o Options) (*Client, error) {
 	c := &Client{
 		base:        strings.TrimRight(o.BaseURL, "/"),
 		loopback:    isLoopback(base.Hostname()),
+		dated:       !isLoopback(base.Hostname()),
 		fingerprint: fingerprint(o.Mode, o.APIKey),
 		returnURL:   o.ReturnURL,
 		failureURL:  o.FailureURL,

@@ -128,7 +128,7 @@ func newWorld(t testing.TB, seed uint64, template string, letters *templates.Set
 		w.must(err)
 		w.crons[name] = s
 	}
-	dir := t.TempDir()
+	dir := folder(t)
 	w.url = "sqlite:" + filepath.Join(dir, "dunning.db")
 	from, err := os.Open(template)
 	w.must(err)
@@ -154,6 +154,17 @@ func newWorld(t testing.TB, seed uint64, template string, letters *templates.Set
 	})
 	w.must(err)
 	return w
+}
+
+// folder returns a folder for a database: in memory where the system has such a
+// place, for a world that ends needs nothing on disk.
+func folder(t testing.TB) string {
+	dir, err := os.MkdirTemp("/dev/shm", "dunning-simulation-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }
 
 // chance reports a thing that happens once in so many cases, by what it is
