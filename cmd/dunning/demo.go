@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -312,7 +313,7 @@ func (d *demo) nextRun(ctx context.Context, table jobs.Timetable) (time.Time, []
 }
 
 func (d *demo) job(ctx context.Context, j jobs.Job) error {
-	due, any, err := d.w.db.NextDue(ctx)
+	due, any, err := d.w.db.NextDue(ctx, append(slices.Clone(j.May), invoices.Idle)...)
 	if err != nil || j.Name == jobs.Import || !any || due.After(d.clock.now()) {
 		return err // the books are read when they are written; and the job before may have done it all
 	}

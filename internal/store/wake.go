@@ -110,10 +110,20 @@ func (t *tx) lockImports() error {
 	return t.exec(t.s.on.lockImports)
 }
 
-// NextDue returns when the first account is due, and whether any ever is.
-func (s *Store) NextDue(ctx context.Context) (due time.Time, any bool, err error) {
+// NextDue returns when the first account is due for one of some acts, or for
+// any act if none is named, and whether any ever is.
+func (s *Store) NextDue(ctx context.Context, acts ...invoices.Act) (due time.Time, any bool, err error) {
 	var first instant
-	err = s.db.GetContext(ctx, &first, `SELECT MIN(next_at) FROM accounts WHERE next_at IS NOT NULL`)
+	var in args
+	query := `SELECT MIN(next_at) FROM accounts WHERE next_at IS NOT NULL`
+	if len(acts) > 0 {
+		words := make([]string, len(acts))
+		for i, a := range acts {
+			words[i] = a.String()
+		}
+		query += ` AND next_act IN ` + in.list(words)
+	}
+	err = s.db.GetContext(ctx, &first, query, in...)
 	return first.Time, !first.IsZero(), s.fault(ctx, err)
 }
 
