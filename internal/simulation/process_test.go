@@ -49,7 +49,7 @@ func (w *world) start(name string, fuse int64, skew time.Duration) *process {
 	w.lives++
 	p := &process{w: w, name: name, fuse: fuse, skew: skew, ended: make(chan struct{}), random: rand.New(rand.NewPCG(w.seed, uint64(w.lives)))}
 	var err error
-	p.db, err = store.Open(context.Background(), store.Options{URL: w.url, Actor: name, Config: "sim", Migrate: true, Leases: store.ByCaller, Connections: 2})
+	p.db, err = store.Open(context.Background(), store.Options{URL: w.url, Actor: name, Config: "sim", Leases: store.ByCaller, Connections: 2})
 	w.must(err)
 	dial := func(ctx context.Context, _, address string) (net.Conn, error) { return w.net.dial(ctx, p, address) }
 	p.links, err = costplus.New(costplus.Options{

@@ -23,6 +23,9 @@ func (s *Store) Claim(ctx context.Context, q invoices.Query) ([]invoices.Account
 	if q.Account != "" || q.Invoice != "" {
 		n = 1
 	}
+	if any, err := s.anyDue(ctx, q); err != nil || !any {
+		return nil, err
+	}
 	var accounts []invoices.Account
 	err := s.write(ctx, func(t *tx) error {
 		ids, err := t.lease(q, lease, n)
@@ -43,6 +46,30 @@ func (s *Store) Claim(ctx context.Context, q invoices.Query) ([]invoices.Account
 		return nil, s.known(ctx, q)
 	}
 	return accounts, nil
+}
+
+// anyDue reports whether a claim may find anything. Most find nothing, and need
+// no transaction for that.
+func (s *Store) anyDue(ctx context.Context, q invoices.Query) (bool, error) {
+	if q.Account != "" || q.Invoice != "" {
+		return true, nil
+	}
+	if len(q.Acts) == 0 {
+		return false, nil
+	}
+	var in args
+	asked := in.add(at(q.Now))
+	acts := make([]string, len(q.Acts))
+	for i, a := range q.Acts {
+		acts[i] = a.String()
+	}
+	var n int
+	err := s.db.GetContext(ctx, &n, `
+		SELECT COUNT(*) FROM (
+			SELECT 1 FROM accounts
+			WHERE next_at <= `+asked+` AND next_act IN `+in.list(acts)+` AND claims < `+in.add(invoices.MaxClaims)+`
+				AND (lease_until IS NULL OR `+s.on.leaseOver+`) LIMIT 1) AS found`, in...)
+	return n > 0, s.fault(ctx, err)
 }
 
 type dueRow struct {
