@@ -101,7 +101,7 @@ func (g *Guard) memory(ctx context.Context) error {
 	return errors.Join(errors.New(wrong), err)
 }
 
-// After remembers what is stored now.
+// After remembers what is stored now, after a run that [Guard.Before] let act.
 func (g *Guard) After(ctx context.Context) error {
 	event, err := g.Past.Newest(ctx)
 	if err != nil || event == "" {

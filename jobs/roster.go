@@ -68,11 +68,11 @@ func (r *Roster) Run(ctx context.Context, o Order, scheduledAt time.Time) (Tally
 
 // do carries a run out, unless this machine or the database cannot be believed.
 func (r *Roster) do(ctx context.Context, o Order) (Tally, error) {
-	if o.Job.Name == Import {
-		return r.Load(ctx)
-	}
 	if err := r.Guard.Before(ctx); err != nil {
 		return newTally().Tally, err
+	}
+	if o.Job.Name == Import {
+		return r.Load(ctx)
 	}
 	return r.Worker.Chase(ctx, o)
 }

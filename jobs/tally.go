@@ -153,6 +153,8 @@ func (r *run) books() Tally {
 	r.tally.mu.Lock()
 	defer r.tally.mu.Unlock()
 	t := r.tally.Tally
-	t.Full, t.Plan = full, r.budget.plan
+	if t.Full, t.Plan = full, r.budget.plan; t.Plan != nil {
+		t.Facts["letters that need approval"] = t.Plan.Letters
+	}
 	return t
 }
