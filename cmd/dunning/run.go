@@ -100,7 +100,7 @@ func (w *works) health() http.Handler {
 			if err != nil {
 				return metrics.Stats{}, err
 			}
-			out := metrics.Stats{DueAccounts: s.Due, Uncertain: s.Uncertain, Attention: s.People + s.Incidents, LastSuccess: s.LastSuccess, LastRead: s.Stale}
+			out := metrics.Stats{DueAccounts: s.Due, Uncertain: s.Uncertain, Attention: s.People + s.Incidents + s.Alarms + s.Broken, Alarms: s.Alarms, LastSuccess: s.LastSuccess, LastRead: s.Stale}
 			if !s.OldestDue.IsZero() {
 				out.OldestDueStep = w.now().Sub(s.OldestDue)
 			}

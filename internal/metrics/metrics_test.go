@@ -84,6 +84,7 @@ func TestStats(t *testing.T) {
 		`dunning_due_accounts 7`,
 		`dunning_uncertain_letters 2`,
 		`dunning_attention_items 3`,
+		`dunning_alarms 1`,
 		`dunning_job_last_success_timestamp_seconds{job="import"} 1.7736624e+09`,
 		`dunning_source_last_read_timestamp_seconds{source="erp"} 1.7736624e+09`,
 	} {
@@ -217,7 +218,7 @@ func TestConcurrentUse(t *testing.T) {
 
 func well(context.Context) (Stats, error) {
 	return Stats{
-		OldestDueStep: 90 * time.Second, DueAccounts: 7, Uncertain: 2, Attention: 3,
+		OldestDueStep: 90 * time.Second, DueAccounts: 7, Uncertain: 2, Attention: 3, Alarms: 1,
 		LastSuccess: map[string]time.Time{"import": noon, "never-ran": {}},
 		LastRead:    map[string]time.Time{"erp": noon},
 	}, nil

@@ -16,6 +16,7 @@ type Stats struct {
 	DueAccounts   int                  // accounts whose time has come
 	Uncertain     int                  // letters that may or may not have left
 	Attention     int                  // things that wait for a person
+	Alarms        int                  // open ones, about the installation as a whole
 	LastSuccess   map[string]time.Time // by job: the end of its last run without an error, on any replica
 	LastRead      map[string]time.Time // by source: when it was last read and found well (R8)
 }
@@ -70,6 +71,7 @@ func newGauges(ctx context.Context, stats func(context.Context) (Stats, error)) 
 	gauge(reg, "oldest_due_step_age_seconds", "How long the step that waits longest has been due, in seconds; 0 when none waits.", s.OldestDueStep.Seconds())
 	gauge(reg, "due_accounts", "Accounts whose time has come.", float64(s.DueAccounts))
 	gauge(reg, "uncertain_letters", "Letters of which nobody knows whether they left; a person decides with dunning settle.", float64(s.Uncertain))
+	gauge(reg, "alarms", "Open alarms about the installation as a whole, such as all letters stopped.", float64(s.Alarms))
 	gauge(reg, "attention_items", "Things that wait for a person; dunning attention lists them.", float64(s.Attention))
 	moments(reg, "job_last_success_timestamp_seconds", "When the last run of a job ended without an error, as Unix time.", "job", s.LastSuccess)
 	moments(reg, "source_last_read_timestamp_seconds", "When a source was last read and found well, as Unix time; reminders stop once that is longer ago than its max_age.", "source", s.LastRead)
