@@ -38,7 +38,7 @@ kill: deps
 SEED  ?= 1
 YEARS ?= 1000
 simulate:
-	$(GO) test -timeout 0 -run Simulate -v ./internal/simulation -seed $(SEED) -years $(YEARS) | grep -v '^=== '
+	$(GO) test -timeout 0 -run Simulate -v ./internal/simulation -seed $(SEED) -years $(YEARS) | awk '/^=== / { next } { print } /^FAIL/ { bad = 1 } END { exit bad }'
 
 # Break the program on purpose, one promise at a time, and see which test
 # notices.
