@@ -30,6 +30,7 @@ type question struct {
 	call call
 	path string // below the base, query included
 	body []byte // nil: a GET
+	told veil   // what is told in it and must not be repeated
 }
 
 // ask makes one call and hands the body of a 2xx answer to read. It is nil or a
@@ -88,7 +89,7 @@ func (c *Client) exchange(caller context.Context, q question, read func([]byte) 
 	if !good(resp.StatusCode) { // the status is an answer, however its body ends
 		return &trouble{
 			met: answered, status: resp.StatusCode,
-			words: c.readRefusal(resp.StatusCode, body), after: c.retryAfter(resp.Header),
+			words: c.readRefusal(q.told, resp.StatusCode, body), after: c.retryAfter(resp.Header),
 		}
 	}
 	switch {

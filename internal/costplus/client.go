@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"dunning/internal/discreet"
 )
 
 // Client asks Cost+. It may be used by several goroutines at once; they share
@@ -80,7 +82,14 @@ func (c *Client) useKey(key string) {
 	probe := http.Request{Header: http.Header{}}
 	c.authorize(&probe)
 	_, encoded, _ := strings.Cut(probe.Header.Get("Authorization"), " ")
-	c.hideKey = strings.NewReplacer(key, "***", url.QueryEscape(key), "***", encoded, "***").Replace
+	stars := strings.NewReplacer(key, "***", url.QueryEscape(key), "***", encoded, "***")
+	repeats := discreet.Listen(key)
+	c.hideKey = func(text string) string {
+		if text = stars.Replace(text); repeats(text) {
+			return "(it repeats the API key, and is withheld)"
+		}
+		return text
+	}
 }
 
 func (c *Client) useTransport(given http.RoundTripper) {

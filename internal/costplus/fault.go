@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"dunning/internal/discreet"
 	"dunning/invoices"
 )
 
@@ -13,17 +14,19 @@ import (
 const longestMessage = 300
 
 // A Refusal is what Cost+ said when it answered a call with an error. It is
-// found in an error of this package with [errors.As]. Its texts are short and
-// fit for a log: no control characters, no links, no e-mail addresses.
+// found in an error of this package with [errors.As]. Its texts are short: no
+// control characters, no links, no e-mail addresses, nothing that is secret. The
+// names of customers may be in them, so logs leave them out (see
+// [discreet.Unquoted]).
 type Refusal struct {
 	Status   int    // of HTTP
-	Property string // the field of the request it is about (property_path), or empty
+	Property string // the field of the request it is about (property_path), or empty; the name of a field and nothing else
 	Value    string // Cost+'s own words; empty if there were none
 }
 
 func (r *Refusal) Error() string {
 	text := fmt.Sprintf("status %d", r.Status)
-	for _, part := range []string{r.Property, r.Value} {
+	for _, part := range []string{r.Property, discreet.Quote(r.Value)} {
 		if part != "" {
 			text += ": " + part
 		}
@@ -62,7 +65,7 @@ func (c *Client) fault(asked call, t *trouble) *invoices.Fault {
 	parts := []string{doing[asked], says}
 	if t.words != nil {
 		p.is = append(p.is, t.words)
-		parts = append(parts, t.words.Property, t.words.Value)
+		parts = append(parts, t.words.Property, discreet.Quote(t.words.Value))
 	}
 	parts = append(parts, t.detail)
 	for _, err := range []error{v.about, t.cause} {

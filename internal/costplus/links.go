@@ -6,9 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
+	"dunning/internal/discreet"
 	"dunning/internal/money"
 	"dunning/internal/period"
 	"dunning/invoices"
@@ -43,12 +46,15 @@ func (c *Client) Create(ctx context.Context, o invoices.LinkOrder) (invoices.Lin
 		return invoices.Link{}, f
 	}
 	var link invoices.Link
-	err := c.ask(ctx, question{call: create, path: "/v1/paymentlinks/", body: body}, func(answer []byte) *trouble {
+	local, _, _ := strings.Cut(o.Customer.Email, "@")
+	told := veiled(o.Hook, local)
+	err := c.ask(ctx, question{call: create, path: "/v1/paymentlinks/", body: body, told: told}, func(answer []byte) *trouble {
 		s, err := readLink(answer)
 		if err != nil {
 			return &trouble{met: unreadable, detail: err.Error()}
 		}
-		if err := c.agrees(s, o); err != nil {
+		s.reason = told.over(s.reason)
+		if err := c.agrees(s, o, told); err != nil {
 			return &trouble{met: contradicted, detail: fmt.Sprintf("%v; the link is not used and nobody was sent it", err)}
 		}
 		link = c.link(s, o.Ref)
@@ -63,14 +69,15 @@ func (c *Client) Create(ctx context.Context, o invoices.LinkOrder) (invoices.Lin
 }
 
 // agrees reports how the answer to an order contradicts it, if it does.
-func (c *Client) agrees(s said, o invoices.LinkOrder) error {
+func (c *Client) agrees(s said, o invoices.LinkOrder, told veil) error {
+	quoted := func(words string, most int) string { return discreet.Quote(cut(c.clean(told.over(words)), most)) }
 	switch {
 	case s.amount != "" && s.amount != strconv.FormatInt(o.Amount.Minor, 10):
-		return fmt.Errorf("link %s was made over %s minor units, asked was %d", o.Ref, cut(c.clean(s.amount), 30), o.Amount.Minor)
+		return fmt.Errorf("link %s was made over %s minor units, asked was %d", o.Ref, quoted(s.amount, 30), o.Amount.Minor)
 	case s.currency != "" && s.currency != o.Amount.Currency:
-		return fmt.Errorf("link %s was made in %s, asked was %s", o.Ref, cut(c.clean(s.currency), 10), o.Amount.Currency)
+		return fmt.Errorf("link %s was made in %s, asked was %s", o.Ref, quoted(s.currency, 10), o.Amount.Currency)
 	case s.ref != "" && s.ref != o.Ref:
-		return fmt.Errorf("link %s was made under the name %s", o.Ref, cut(c.clean(s.ref), 60))
+		return fmt.Errorf("link %s was made under the name %s", o.Ref, quoted(s.ref, 60))
 	}
 	if err := c.checkPaymentURL(s.url); err != nil {
 		return fmt.Errorf("link %s: %w", o.Ref, err)
@@ -150,19 +157,27 @@ func (c *Client) link(s said, name string) invoices.Link {
 // longestState is the most characters of a status that is kept.
 const longestState = 40
 
-// state keeps a status that is not documented as text. One that reads like a
-// state of our own is marked, for ours mean that the link is out of use.
+// stateForm is what a status looks like. Anything else may say anything, of
+// anybody, and states of links are counted, logged and kept for ever.
+var stateForm = regexp.MustCompile(`^[a-z][a-z_-]*$`)
+
+// state keeps a status that is not documented as text, if it looks like one. One
+// that reads like a state of our own is marked, for ours mean that the link is
+// out of use.
 func (c *Client) state(status string) invoices.LinkState {
 	switch state := invoices.LinkState(status); state {
 	case invoices.New, invoices.Trying, invoices.Rejected, invoices.Completed, invoices.Expired:
 		return state
 	}
-	state := invoices.LinkState(cut(c.clean(status), longestState))
-	switch state {
-	case "", invoices.Wanted, invoices.Unmade, invoices.Lost, invoices.Missing, invoices.Mismatch:
-		return "cost+ says " + state
+	if !stateForm.MatchString(status) || len(status) > longestState {
+		return "cost+ says no word for a status"
 	}
-	return state
+	switch state := invoices.LinkState(c.clean(status)); state {
+	case invoices.Wanted, invoices.Unmade, invoices.Lost, invoices.Missing, invoices.Mismatch:
+		return "cost+ says " + state
+	default:
+		return state
+	}
 }
 
 // reason is Cost+'s reason for a status, and by which order it was paid.

@@ -247,8 +247,8 @@ func TestCreateAnswers(t *testing.T) {
 			with(func(l *invoices.Link) { l.State = "cost+ says lost" }), 0,
 		},
 		{
-			"a status is one short line", strings.Replace(fresh, `"new"`, `"a\n`+strings.Repeat("b", 60)+`"`, 1),
-			with(func(l *invoices.Link) { l.State = invoices.LinkState("a " + strings.Repeat("b", 37) + "…") }), 0,
+			"a status is one short word, and nothing else that may be said of anybody", strings.Replace(fresh, `"new"`, `"jan is\n`+strings.Repeat("b", 60)+`"`, 1),
+			with(func(l *invoices.Link) { l.State = "cost+ says no word for a status" }), 0,
 		},
 		{"orders of another form are left out and told", strings.Replace(fresh, `"orders": {}`, `"orders": "none"`, 1), base, 1},
 		{"an empty list of orders is none", strings.Replace(fresh, `"orders": {}`, `"orders": [ ]`, 1), base, 0},

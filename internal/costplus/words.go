@@ -22,13 +22,46 @@ const (
 //	{"error": "werkzeug.exceptions.Unauthorized", "message": …}
 //	{"message": …} or {"detail": …}
 //	a page of HTML, or plain text
-func (c *Client) readRefusal(status int, body []byte) *Refusal {
+func (c *Client) readRefusal(told veil, status int, body []byte) *Refusal {
 	property, value := errorWords(body)
+	if !fieldForm.MatchString(property) {
+		property = ""
+	}
 	return &Refusal{
 		Status:   status,
-		Property: cut(c.clean(property), longestProperty),
-		Value:    cut(c.clean(value), longestWords),
+		Property: cut(c.clean(told.over(property)), longestProperty),
+		Value:    cut(c.clean(told.over(value)), longestWords),
 	}
+}
+
+// fieldForm is the name of a field of a request, such as customer.email_address
+// or orders[0].amount.
+var fieldForm = regexp.MustCompile(`^[a-z_]+(\[[0-9]+\])?([./][a-z_]+(\[[0-9]+\])?)*$`)
+
+// A veil covers what we told Cost+ ourselves, and must not be read in what it
+// says back, with stars. The zero veil covers nothing.
+type veil struct{ what *regexp.Regexp }
+
+// veiled returns a veil over texts. Those of fewer than four characters are not
+// known by themselves from other words.
+func veiled(texts ...string) veil {
+	var any []string
+	for _, t := range texts {
+		if utf8.RuneCountInString(t) >= 4 {
+			any = append(any, regexp.QuoteMeta(t))
+		}
+	}
+	if len(any) == 0 {
+		return veil{}
+	}
+	return veil{regexp.MustCompile(`(?i)` + strings.Join(any, "|"))}
+}
+
+func (v veil) over(text string) string {
+	if v.what == nil {
+		return text
+	}
+	return v.what.ReplaceAllString(text, "***")
 }
 
 func errorWords(body []byte) (property, value string) {
@@ -74,7 +107,7 @@ func first(texts ...string) string {
 var (
 	// someLink is whatever has a // in it, begins with www., or is a path with
 	// a long random part, with all that sticks to it.
-	someLink    = regexp.MustCompile(`(?i)[^\s"'<>]*(//|\\/\\/|\bwww\.|/[^\s"'<>]*[a-z0-9_-]{20})[^\s"'<>]*`)
+	someLink    = regexp.MustCompile(`(?i)[^\s"'<>]*(//|\\/\\/|\bwww\.|(/|%2f)[^\s"'<>]*[a-z0-9_-]{20})[^\s"'<>]*`)
 	someAddress = regexp.MustCompile(`(?i)[^\s<>(),;]*(@|%40)[^\s<>(),;]*`)
 )
 
