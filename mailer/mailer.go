@@ -24,18 +24,18 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
 	"net/mail"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"dunning/internal/discreet"
 )
 
 // Security says how connections to the mail server are protected.
@@ -125,8 +125,8 @@ type Pool struct {
 	signers  []signer                             // that sign for the sender
 	dial     func(ctx context.Context, network, address string) (net.Conn, error)
 	pace     *rate.Limiter
-	secrets  []string      // what no text may contain
-	slots    chan struct{} // one token per connection open or being opened
+	repeats  func(text string) bool // whether it holds what no text may hold
+	slots    chan struct{}          // one token per connection open or being opened
 
 	refusals atomic.Int32 // by policy, in a row
 
@@ -156,10 +156,7 @@ func New(o Options) (*Pool, error) {
 		// No burst, so that a worker that restarts does not exceed the limit.
 		p.pace.SetLimit(rate.Limit(float64(o.PerMinute) / 60))
 	}
-	if o.Password != "" {
-		plain := base64.StdEncoding.EncodeToString([]byte("\x00" + o.Username + "\x00" + o.Password))
-		p.secrets = []string{o.Password, base64.StdEncoding.EncodeToString([]byte(o.Password)), plain}
-	}
+	p.repeats = discreet.Listen(o.Password)
 	p.slots = make(chan struct{}, p.o.Connections)
 	return p, nil
 }
@@ -311,7 +308,7 @@ func (p *Pool) ended(o Outcome) {
 // withhold replaces a text that contains one of our secrets, which a server
 // may echo.
 func (p *Pool) withhold(text string) string {
-	if slices.ContainsFunc(p.secrets, func(s string) bool { return strings.Contains(text, s) }) {
+	if p.repeats(text) {
 		return "(the server repeated our login; its words are withheld)"
 	}
 	return text

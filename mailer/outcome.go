@@ -4,10 +4,12 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"net/textproto"
 	"regexp"
 	"slices"
 	"strings"
 
+	"dunning/internal/discreet"
 	"dunning/invoices"
 )
 
@@ -200,8 +202,9 @@ func (r refusal) hasStatus(codes ...string) bool {
 const mostRefusals = 3
 
 // fault makes an error of a failure: what judge says, and the server's words
-// without addresses, links and secrets (R25).
-func (p *Pool) fault(at Phase, err error) *invoices.Fault {
+// without addresses, links and secrets (R25). The letter, if there is one, was
+// for the people of the envelope.
+func (p *Pool) fault(at Phase, err error, e envelope) *invoices.Fault {
 	v := judge(at, err)
 	if v.policy && p.refusals.Add(1) >= mostRefusals {
 		v = halt("the mail server refused letter after letter by its rules; ask its administrator why")
@@ -210,15 +213,48 @@ func (p *Pool) fault(at Phase, err error) *invoices.Fault {
 		// Nobody else gets letters in test mode, and no customer is to blame.
 		v = halt("the mail server refused the test recipient; correct mail.test_recipient")
 	}
-	said := errors.New(brief(masked(printable(p.withhold(err.Error())))))
+	said := errors.New(brief(p.discreet(err.Error(), e)))
 	var no refusal
-	switch {
-	case at == Login && errors.As(err, &no): // what follows the code may repeat the login
-		said = errors.New(strings.TrimSpace(fmt.Sprintf("%d %s", no.code, no.enhanced())))
+	switch _, theirs := errors.AsType[textproto.ProtocolError](err); {
+	case errors.As(err, &no):
+		said = errors.New(p.told(at, no, e))
+	case theirs:
+		said = errors.New(discreet.Quote(said.Error()))
 	case errors.Is(err, errStopped): // its text is ours
 		said = err
 	}
 	return &invoices.Fault{Kind: v.kind, Err: fmt.Errorf("%s, %s: %w: %w", p.host, at, v.what, said)}
+}
+
+// told returns a refusal with the server's words in quotes. At the login they
+// may be the login, and are left out.
+func (p *Pool) told(at Phase, no refusal, e envelope) string {
+	status := strings.TrimSpace(fmt.Sprintf("%03d %s", no.code, no.enhanced()))
+	if no.whom != "" {
+		status = no.whom + ": " + status
+	}
+	words := strings.TrimSpace(strings.TrimPrefix(printable(no.said), no.enhanced()))
+	if words == "" || at == Login {
+		return status
+	}
+	return status + " " + discreet.Quote(brief(p.discreet(words, e)))
+}
+
+// discreet returns a text on one line without what it may repeat: our login,
+// links, and addresses, also when only the part before the @ is said.
+func (p *Pool) discreet(text string, e envelope) string {
+	text = masked(printable(p.withhold(text)))
+	for _, r := range e.to {
+		local, _, _ := strings.Cut(r.address, "@")
+		if len(local) < 3 { // it is not known from other words
+			continue
+		}
+		alone := regexp.MustCompile(`(?i)(^|[^a-z0-9])` + regexp.QuoteMeta(local) + `($|[^a-z0-9])`)
+		for range 2 { // two in a row share what stands between them
+			text = alone.ReplaceAllString(text, "${1}(address)${2}")
+		}
+	}
+	return text
 }
 
 func halt(words string) verdict {

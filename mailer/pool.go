@@ -31,10 +31,10 @@ import (
 func (p *Pool) Send(ctx context.Context, l invoices.Letter, commit func(context.Context) error) (string, error) {
 	e, err := p.envelope(l)
 	if err != nil {
-		return "", p.fail(&stop{at: Checking, err: err}, 0)
+		return "", p.fail(&stop{at: Checking, err: err}, e, 0)
 	}
 	if err := p.enter(ctx); err != nil {
-		return "", p.fail(&stop{at: Waiting, err: err}, 0)
+		return "", p.fail(&stop{at: Waiting, err: err}, e, 0)
 	}
 	defer p.leave()
 	return p.send(ctx, e, commit)
@@ -49,7 +49,7 @@ func (p *Pool) send(ctx context.Context, e envelope, commit func(context.Context
 			var end *stop
 			opened++
 			if s, end = p.open(ctx); end != nil {
-				return "", p.fail(end, opened)
+				return "", p.fail(end, e, opened)
 			}
 		}
 		last, end := s.carry(ctx, e, p.o.Timeouts, commit)
@@ -58,23 +58,23 @@ func (p *Pool) send(ctx context.Context, e envelope, commit func(context.Context
 			s.fresh = false
 			p.refusals.Store(0)
 			p.ended(Outcome{Phase: Dot, Code: last.code, Opened: opened})
-			return p.withhold(last.String()), nil
+			return aLink.ReplaceAllString(p.withhold(last.String()), "(link)"), nil
 		case end.stale && ctx.Err() == nil:
 			p.put(s)
 			s = nil
 		default:
 			s.fresh = false
 			end.said = s.said
-			return "", p.fail(end, opened)
+			return "", p.fail(end, e, opened)
 		}
 	}
 }
 
 // fail makes the error that Send returns, and tells the hook.
-func (p *Pool) fail(end *stop, opened int) error {
+func (p *Pool) fail(end *stop, e envelope, opened int) error {
 	err := end.err
 	if end.at != Commit {
-		f := p.fault(end.at, end.err)
+		f := p.fault(end.at, end.err, e)
 		f.Dialogue = strings.Join(end.said, "\n")
 		err = f
 	}
@@ -125,12 +125,12 @@ func numbered(what string, i, n int) string {
 // *invoices.Fault that Send would return.
 func (p *Pool) Check(ctx context.Context) error {
 	if err := p.enter(ctx); err != nil {
-		return p.fault(Waiting, err)
+		return p.fault(Waiting, err, envelope{})
 	}
 	defer p.leave()
 	s, end := p.open(ctx)
 	if end != nil {
-		return p.fault(end.at, end.err)
+		return p.fault(end.at, end.err, envelope{})
 	}
 	s.quit()
 	return nil

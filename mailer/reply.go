@@ -144,8 +144,9 @@ func brief(s string) string {
 }
 
 var (
-	anAddress = regexp.MustCompile(`[^\s<>()\[\]",;:=]*@[^\s<>()\[\]",;]*`)
-	aLink     = regexp.MustCompile(`[^\s<>()"]*://\S*`)
+	anAddress = regexp.MustCompile(`[^\s<>()\[\]",;:=]*(@|%40)[^\s<>()\[\]",;]*`)
+	// aLink is whatever has :// in it, or is a path with a long random part.
+	aLink = regexp.MustCompile(`(?i)[^\s<>()"]*(:(//|%2f%2f)|(/|%2f)[^\s<>()"]*[a-z0-9_-]{20})\S*`)
 )
 
 // masked hides addresses and links, for errors and logs (R25).
