@@ -70,12 +70,19 @@ type Problem struct {
 	Line   int    // from 1; 0: the file as a whole
 	Column string // the column's name as the file writes it; empty: the line as a whole
 	What   string // what is wrong, quoting what was read
+	Plain  bool   // What quotes nothing of it, and may be logged
 	Fix    string // what to do about it
 }
 
-// Error says all of it in one line. What a source repeats of a file is shown, and
-// not obeyed by a terminal.
+// Error says all of it in one line.
 func (p *Problem) Error() string {
+	if p.Fix == "" {
+		return shown(p.place() + ": " + p.What)
+	}
+	return shown(p.place() + ": " + p.What + "; " + p.Fix)
+}
+
+func (p *Problem) place() string {
 	place := p.File
 	if p.Line > 0 {
 		place = fmt.Sprintf("%s:%d", place, p.Line)
@@ -83,10 +90,12 @@ func (p *Problem) Error() string {
 	if p.Column != "" {
 		place += ": " + p.Column
 	}
-	text := place + ": " + p.What
-	if p.Fix != "" {
-		text += "; " + p.Fix
-	}
+	return place
+}
+
+// shown makes what a source repeats of a file visible, so that no terminal
+// obeys it.
+func shown(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r == '\u00a0' || unicode.IsPrint(r) {
 			return r
@@ -98,7 +107,26 @@ func (p *Problem) Error() string {
 // Problems is everything wrong with a load.
 type Problems []*Problem
 
+// Error says how much is wrong and where the first of it stands, and not what
+// stands there, which may be a customer's name or address: it ends up in logs
+// (R25).
 func (ps Problems) Error() string {
+	if len(ps) == 0 {
+		return "nothing is wrong"
+	}
+	first, more := *ps[0], ""
+	if !first.Plain {
+		first.What = "what stands there cannot be taken in, and is shown by: dunning import --dry-run"
+	}
+	if len(ps) > 1 {
+		more = fmt.Sprintf(" (and %d more)", len(ps)-1)
+	}
+	return first.Error() + more
+}
+
+// Told returns all that is wrong, a line each, quoting what was read: for the
+// person who has the file.
+func (ps Problems) Told() string {
 	lines := make([]string, len(ps))
 	for i, p := range ps {
 		lines[i] = p.Error()

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"dunning/internal/discreet"
 	"dunning/invoices"
 )
 
@@ -50,6 +51,7 @@ func (r *Roster) Run(ctx context.Context, o Order, scheduledAt time.Time) (Tally
 		return newTally().Tally, fmt.Errorf("%s: %w", run.Job, err)
 	}
 	run.Tally, run.Err = r.do(ctx, o)
+	run.Err = discreet.Wrap(run.Err) // it is logged (R25)
 	run.Ended = now()
 	if run.Err == nil {
 		run.Err = run.Tally.Balance()
@@ -157,14 +159,20 @@ func told(err error) bool {
 	return rows || load
 }
 
-// plain returns the first line of what is wrong, for people.
+// plain returns the first thing that is wrong, for people. What was read stands
+// in quotes that keep it out of logs and events.
 func plain(wrong error) string {
 	if wrong == nil {
 		return ""
 	}
-	first, rest, more := strings.Cut(wrong.Error(), "\n")
-	if more {
-		first += fmt.Sprintf(" (and %d more)", strings.Count(rest, "\n")+1)
+	rows, ok := errors.AsType[invoices.Problems](wrong)
+	if !ok || len(rows) == 0 {
+		return wrong.Error()
 	}
-	return first
+	first := *rows[0]
+	if !first.Plain {
+		first.What, first.Plain = discreet.Quote(first.What), true
+	}
+	said := append(invoices.Problems{&first}, rows[1:]...)
+	return strings.Replace(wrong.Error(), rows.Error(), said.Error(), 1)
 }

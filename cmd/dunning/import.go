@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
@@ -104,7 +106,7 @@ func (a *app) importAll(ctx context.Context, w *works, sources []jobs.Source, dr
 		vanished += len(r.Vanished)
 	}
 	if err != nil {
-		return &exit{exitFailed, fmt.Errorf("import:\n%w", err)}
+		return &exit{exitFailed, fmt.Errorf("import:\n%s", told(err))}
 	}
 	if len(reports) == 0 {
 		a.say("no source has a file to read")
@@ -113,6 +115,26 @@ func (a *app) importAll(ctx context.Context, w *works, sources []jobs.Source, dr
 		return &exit{code: exitAttention}
 	}
 	return nil
+}
+
+// told returns the text of an error with all that is wrong with what was read:
+// whoever imports by hand has the file.
+func told(err error) string {
+	switch e := err.(type) {
+	case invoices.Problems:
+		return e.Told()
+	case interface{ Unwrap() []error }:
+		var lines []string
+		for _, one := range e.Unwrap() {
+			lines = append(lines, told(one))
+		}
+		return strings.Join(lines, "\n")
+	}
+	inner := errors.Unwrap(err)
+	if inner == nil {
+		return err.Error()
+	}
+	return strings.Replace(err.Error(), inner.Error(), told(inner), 1)
 }
 
 // library is the store as the import job sees it.

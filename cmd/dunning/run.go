@@ -59,9 +59,7 @@ func (w *works) run(ctx context.Context) error {
 	runner, err := schedule.New(schedule.Options{
 		Entries: entries, Now: w.now,
 		OnError: func(string, error) {}, // the roster has logged it
-		OnPanic: func(name string, value any, stack []byte) {
-			w.log.Error("a job panicked; it runs again at its next time", zap.String("job", name), zap.Any("panic", value), zap.ByteString("stack", stack))
-		},
+		OnPanic: w.panicked,
 		OnSkip: func(name string) {
 			w.log.Info("a run was left out: the one before is still at work", zap.String("job", name))
 		},

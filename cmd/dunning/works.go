@@ -19,6 +19,7 @@ import (
 
 	"dunning/internal/config"
 	"dunning/internal/costplus"
+	"dunning/internal/discreet"
 	"dunning/internal/metrics"
 	"dunning/internal/store"
 	"dunning/invoices"
@@ -253,7 +254,7 @@ func (w *works) seen(account string, fact invoices.Fact) {
 	case invoices.Incident:
 		w.log.Warn("incident", zap.String("kind", string(f.Kind)), zap.String("invoice", f.Invoice))
 	case invoices.Rested:
-		w.log.Warn("try failed", zap.String("act", f.Rest.Act.String()), zap.String("invoice", f.Invoice), zap.Int("tries", f.Rest.Tries), zap.Time("again", f.Rest.Until), zap.String("why", f.Rest.Why))
+		w.log.Warn("try failed", zap.String("act", f.Rest.Act.String()), zap.String("invoice", f.Invoice), zap.Int("tries", f.Rest.Tries), zap.Time("again", f.Rest.Until), zap.String("why", discreet.Unquoted(f.Rest.Why)))
 	case invoices.AddressRefused:
 		w.log.Warn("address refused", zap.String("account", account))
 	}
@@ -263,6 +264,11 @@ func (w *works) seen(account string, fact invoices.Fact) {
 // only its type and the place are told.
 func (w *works) broke(account string, panicked any, stack []byte) {
 	w.log.Error("handling a customer broke off inside; this is a bug", zap.String("account", account), zap.String("kind", fmt.Sprintf("%T", panicked)), zap.ByteString("stack", stack))
+}
+
+// panicked logs that a job panicked outside of any customer, as broke does.
+func (w *works) panicked(job string, value any, stack []byte) {
+	w.log.Error("a job panicked; it runs again at its next time", zap.String("job", job), zap.String("kind", fmt.Sprintf("%T", value)), zap.ByteString("stack", stack))
 }
 
 // ran logs what a run did.

@@ -39,7 +39,7 @@ func TestWrongFiles(t *testing.T) {
 			if len(problems) == 0 {
 				t.Error("nothing is wrong with it")
 			}
-			golden(t, path, invoices.Problems(problems).Error()+"\n"+notes)
+			golden(t, path, invoices.Problems(problems).Told()+"\n"+notes)
 		})
 	}
 }
@@ -51,7 +51,7 @@ func TestRightFiles(t *testing.T) {
 		t.Run(base(path), func(t *testing.T) {
 			rows, problems, notes := read(t, path)
 			if len(problems) > 0 {
-				t.Errorf("wrong with it: %v", invoices.Problems(problems))
+				t.Errorf("wrong with it: %v", invoices.Problems(problems).Told())
 			}
 			var b strings.Builder
 			for _, r := range rows {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"dunning/internal/discreet"
 	"dunning/invoices"
 )
 
@@ -31,7 +32,7 @@ func (t *tx) raise(a invoices.Alarm, by string) (bool, error) {
 	if err != nil || n == 0 {
 		return false, err
 	}
-	return true, t.note(Event{At: a.At, Actor: by, Kind: "alarm", Detail: fmt.Sprintf("%s: %s", a.Kind, a.Detail)})
+	return true, t.note(Event{At: a.At, Actor: by, Kind: "alarm", Detail: fmt.Sprintf("%s: %s", a.Kind, discreet.Unquoted(a.Detail))})
 }
 
 // Pause stops every letter because a person said so, until [Store.Resume].

@@ -215,7 +215,7 @@ func (im *importer) problem(err error) (enough bool) {
 	case ok:
 		several = invoices.Problems{p}
 	case !errors.As(err, &several):
-		several = invoices.Problems{{File: im.load.File, What: err.Error()}}
+		several = invoices.Problems{{File: im.load.File, What: err.Error(), Plain: true}}
 	}
 	im.problems = append(im.problems, several...)
 	if len(im.problems) < maxProblems {
