@@ -16,7 +16,7 @@ func TestR25_AProblemIsOneLine(t *testing.T) {
 		problem  Problem
 		want     string
 	}{
-		{"all of it", Problem{"a.csv", 3, "total", `"x" is no amount`, "write it like 12.50"}, `a.csv:3: total: "x" is no amount; write it like 12.50`},
+		{"all of it", Problem{File: "a.csv", Line: 3, Column: "total", What: `"x" is no amount`, Fix: "write it like 12.50"}, `a.csv:3: total: "x" is no amount; write it like 12.50`},
 		{"of the line", Problem{File: "a.csv", Line: 3, What: "it is short"}, "a.csv:3: it is short"},
 		{"of the file", Problem{File: "März.csv", What: "it is empty", Fix: "export it again"}, "März.csv: it is empty; export it again"},
 		{"an escape sequence", Problem{File: "\x1b[2J.csv", What: "\x07\u009b31m"}, "\ufffd[2J.csv: \ufffd\ufffd31m"},
@@ -29,7 +29,7 @@ func TestR25_AProblemIsOneLine(t *testing.T) {
 		}
 	}
 	many := Problems{{File: "a", What: "b\nc"}, {File: "d", What: "e"}}
-	if got := many.Error(); strings.Count(got, "\n") != 1 {
+	if got := many.Told(); strings.Count(got, "\n") != 1 {
 		t.Errorf("two problems are told in the lines %q", got)
 	}
 }
