@@ -14,8 +14,18 @@ import (
 // the lines.
 var secretive = regexp.MustCompile(`(?i)(key|pass|pwd|secret|token|credential|^url$|^uri$|^dsn$|^auth)`)
 
-// login is what a URL with a user or password in it has.
-var login = regexp.MustCompile(`://.*@|(?i)\bpass\w*=`)
+// login is what a URL or a host with a user or password in front of it has.
+var login = regexp.MustCompile(`://.*@|^[^\s:@<>]+:[^\s@<>]+@|(?i)\bpass\w*=`)
+
+// wordForm is what names look like.
+var wordForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
+
+// nameless reports whether an entry is a value whose name was forgotten, which
+// YAML takes for a name without a value.
+func nameless(n *ast.MappingValueNode) bool {
+	_, null := n.Value.(*ast.NullNode)
+	return null && !wordForm.MatchString(keyName(n))
+}
 
 // A cut is a part of a line that is not shown, in characters from 0.
 type cut struct{ from, length int }
@@ -56,7 +66,7 @@ func (r *reader) mask(n ast.Node, name string) {
 		}
 	case *ast.MappingValueNode:
 		own := keyName(n)
-		if secretive.MatchString(own) && strings.Contains(own, " ") { // the colon was forgotten
+		if secretive.MatchString(own) && strings.Contains(own, " ") || nameless(n) { // the colon was forgotten, or the name
 			r.blot(n.Key)
 		}
 		if secretive.MatchString(own) || !secretive.MatchString(name) {
@@ -140,7 +150,9 @@ func (r *reader) cut(line int, c cut) {
 	if r.cuts == nil {
 		r.cuts = map[int][]cut{}
 	}
-	r.cuts[line] = append(r.cuts[line], c)
+	if !slices.Contains(r.cuts[line], c) {
+		r.cuts[line] = append(r.cuts[line], c)
+	}
 }
 
 // blockEnd returns the last line of a block scalar that begins on a line: the

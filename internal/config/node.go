@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -76,6 +77,9 @@ func (n node) entries() []entry {
 		name := keyName(v)
 		at := place(v)
 		path := n.under(outline(name))
+		if nameless(v) && !wordForm.MatchString(outline(name)) {
+			path = n.under("***")
+		}
 		e := entry{name, node{r: n.r, path: path, at: at}, n.child(v.Value, at, path)}
 		if first, twice := line[name]; twice {
 			e.key.wrong("this is set twice, here and in line %d; remove one of them", first)
@@ -119,6 +123,10 @@ func (n node) settings(known ...string) map[string]node {
 	}
 	for _, e := range n.entries() {
 		if _, ok := m[e.name]; !ok {
+			near := nearest(e.name, inOrder(known))
+			if slices.ContainsFunc(known, secretive.MatchString) && (near == "" || secretive.MatchString(near)) { // it may be the secret
+				n.r.mask(e.value.n, "secret")
+			}
 			e.key.wrong("there is no setting of this name%s", hint(e.name, inOrder(known)))
 			continue
 		}
