@@ -64,7 +64,7 @@ func postgresDialect(o Options, w *way) dialect {
 		leaseEnd:  `statement_timestamp() + CAST(%s AS BIGINT) * INTERVAL '1 microsecond'`,
 		leaseArg:  func(_ time.Time, d time.Duration) any { return d.Microseconds() },
 		again:     func(err error) bool { c := postgresCode(err); return c == "40001" || c == "40P01" },
-		plain:     plainPostgres,
+		plain:     w.plain,
 	}
 	if o.Leases == ByCaller {
 		d.leaseByCaller()

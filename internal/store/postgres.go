@@ -14,6 +14,8 @@ import (
 
 	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
+
+	"dunning/internal/discreet"
 )
 
 // A way leads to a PostgreSQL server, directly or through a pooler such as
@@ -31,6 +33,8 @@ type way struct {
 	limit  time.Duration // how long a statement may take; 0: for ever
 	idle   time.Duration // how long a transaction may wait for its next statement; 0: for ever
 	pooled bool          // what a connection is opened with does not reach the server
+
+	repeats func(text string) bool // whether it holds the password
 }
 
 // wayTo reads the address of a server. Errors do not show it.
@@ -55,7 +59,25 @@ func wayTo(raw string) (*way, error) {
 	}
 	u.RawQuery = q.Encode()
 	w.url = *u
+	password, _ := u.User.Password()
+	w.repeats = discreet.Listen(password, q.Get("password"))
 	return w, nil
+}
+
+// withheld is an error whose text repeats the password, as that of a server may.
+type withheld struct{ err error }
+
+func (w *withheld) Error() string {
+	return "the database failed, in words that repeat the password and are not shown; check database.url"
+}
+func (w *withheld) Unwrap() error { return w.err }
+
+// plain says in plain words what is wrong, and never the password.
+func (w *way) plain(err error) error {
+	if err = plainPostgres(err); w.repeats(err.Error()) {
+		return &withheld{err}
+	}
+	return err
 }
 
 // Settings of PostgreSQL that bound what a statement takes of others: by its own
