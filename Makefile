@@ -33,8 +33,8 @@ N ?= 200
 kill: deps
 	DUNNING_KILLS=$(N) $(GO) test -timeout 120m -run 'R02_Kills' -v ./cmd/dunning
 
-# Live so many virtual years of trouble, from a seed on; the same seed lives the
-# same lives again.
+# Live so many virtual years of trouble, from a seed on; the same seed draws the
+# same events again.
 SEED  ?= 1
 YEARS ?= 1000
 simulate:
