@@ -298,8 +298,9 @@ func keepsCustomer(b *bench) {
 		{b.load(row("", "INV-2")), `books.csv:2: the invoice or the customer has no name; give both the number and the customer's id`},
 	} {
 		_, err := b.db.Import(ctx, tt.load, nil, false)
-		if err == nil || err.Error() != tt.says {
-			b.Errorf("import: %v\nwant: %s", err, tt.says)
+		var ps invoices.Problems
+		if !errors.As(err, &ps) || ps.Told() != tt.says {
+			b.Errorf("import: %v, %s\nwant: %s", err, ps.Told(), tt.says)
 		}
 	}
 	a, _ := b.lookup("INV-1")
