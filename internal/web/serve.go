@@ -35,10 +35,27 @@ func Serve(ctx context.Context, addr string, h http.Handler) error {
 	return ServeOn(ctx, l, h)
 }
 
+// reticent lets a handler that panics say only of what type its panic was: the
+// server logs it with the stack, and it may quote what was sent (R25).
+func reticent(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			switch v := recover(); v {
+			case nil:
+			case http.ErrAbortHandler:
+				panic(v)
+			default:
+				panic(fmt.Sprintf("%T", v))
+			}
+		}()
+		h.ServeHTTP(w, r)
+	})
+}
+
 // ServeOn is [Serve] on a listener that is there already, which it closes.
 func ServeOn(ctx context.Context, l net.Listener, h http.Handler) error {
 	server := &http.Server{
-		Handler:           h,
+		Handler:           reticent(h),
 		ReadHeaderTimeout: headerWithin,
 		ReadTimeout:       requestWithin,
 		WriteTimeout:      answerWithin,

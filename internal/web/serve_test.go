@@ -2,12 +2,15 @@ package web
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -128,6 +131,34 @@ func TestServe(t *testing.T) {
 	if c, err := net.Dial("tcp", l.Addr().String()); err == nil {
 		c.Close()
 		t.Error("somebody listens still")
+	}
+}
+
+// TestR25_ServePanics: what a handler panics with may hold what it was sent; its
+// type and the place are logged.
+func TestR25_ServePanics(t *testing.T) {
+	var said bytes.Buffer
+	log.SetOutput(&said)
+	defer log.SetOutput(os.Stderr)
+	l := listen(t)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() {
+		ended <- ServeOn(ctx, l, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			panic(errors.New("cannot handle " + r.URL.Path))
+		}))
+	}()
+	if resp, err := http.Get("http://" + l.Addr().String() + "/canary"); err == nil {
+		resp.Body.Close()
+		t.Errorf("a panic was answered with %s", resp.Status)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	text := said.String()
+	if strings.Contains(text, "canary") || !strings.Contains(text, ": *errors.errorString") || !strings.Contains(text, "TestR25_ServePanics") {
+		t.Errorf("want the type and the place and nothing else in the log:\n%s", text)
 	}
 }
 
