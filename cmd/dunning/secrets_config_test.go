@@ -106,6 +106,7 @@ func TestR25_SecretsWrittenOut(t *testing.T) {
 // TestR25_DatabasesThatFail: a database that refuses, that is not there, that is
 // no database, and one that goes away in the middle.
 func TestR25_DatabasesThatFail(t *testing.T) {
+	t.Parallel()
 	server := pgtest.Start(t)
 	right := server.Database(t, "good", "")
 	a := newAviary(t, right, sandbox.MailOptions{})
