@@ -94,7 +94,8 @@ func (im *importer) take(batch []invoices.Row) error {
 
 func (im *importer) complain(row *invoices.Row, what, fix string) {
 	if len(im.problems) < maxProblems {
-		im.problem(&invoices.Problem{File: im.load.File, Line: row.Line, What: what, Fix: fix})
+		// What is told here names invoices, customers by id, sources and zones.
+		im.problem(&invoices.Problem{File: im.load.File, Line: row.Line, What: what, Fix: fix, Plain: true})
 	}
 }
 
