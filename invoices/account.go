@@ -26,13 +26,14 @@ type Account struct {
 	Language   string         // BCP 47, such as "nl"; empty: the installation's
 	Zone       *time.Location // nil: the policy's
 	Country    string         // ISO 3166-1 alpha-2, or empty
-	Policy     string         // the policy asked for by name; empty: by rule
+	Policy     string         // the policy asked for by name; empty: by rule or by invoice
 	Suppressed string         // an address the receiving side said does not exist (R19)
 	Hold       Hold
-	Stopped    string    // why no letter leaves at all, of anybody; empty: letters may leave
-	Claims     int       // times in a row it was claimed and neither given back nor brought forward
-	Invoices   []Invoice // those that are owed, and those with a link not yet final
-	Letters    []Letter  // unsettled ones, and those recent enough for pacing; without Raw
+	Stopped    string      // why no letter leaves at all, of anybody; empty: letters may leave
+	Claims     int         // times in a row it was claimed and neither given back nor brought forward
+	Invoices   []Invoice   // those that are owed, and those with a link not yet final
+	Contacts   []time.Time // when people spoke to the customer themselves, as far as pacing needs to know (R15)
+	Letters    []Letter    // unsettled ones, and those recent enough for pacing; without Raw
 
 	Version int64  // changes whenever anything above does; the lock of every Intent
 	Lease   string // names the present claim; whoever holds another name has lost it
@@ -49,6 +50,8 @@ type Invoice struct {
 	IssuedOn    civil.Date
 	DueOn       civil.Date
 	Description string
+	Policy      string   // the policy asked for by name; empty: the account's, or by rule
+	Tags        []string // words of finance's own, for rules
 
 	Source   string    // the configured source that tells of it
 	Known    time.Time // when that source was last read in full and found well
@@ -59,6 +62,8 @@ type Invoice struct {
 	Moved    time.Time // when its due date was moved into the future, if that began the episode (R23)
 	Released time.Time // when a person last said: go on; what stood in the way before is forgiven
 	Hold     Hold
+	Promise  Promise    // the last one; the zero Promise is none
+	Approved []Approval // of letters that need a person's approval
 	Rest     Rest
 	Links    []Link    // every link ever wanted, oldest first
 	Steps    []Outcome // of every episode, oldest first
@@ -93,6 +98,36 @@ type Hold struct {
 // Active reports whether the hold binds at an instant.
 func (h Hold) Active(now time.Time) bool {
 	return h.Reason != "" && (h.Until.IsZero() || now.Before(h.Until))
+}
+
+// A Promise is a customer's word to pay (R18).
+type Promise struct {
+	Amount int64      // minor units of the invoice's currency
+	On     civil.Date // by the end of that day, on the customer's clock
+	Open   int64      // the open balance when it was made
+	At     time.Time  // when it was made
+	By     string     // who took it down
+	Kept   time.Time  // when the books first showed it; zero: not yet
+}
+
+// kept reports whether as much was paid or credited since as was promised.
+func (inv *Invoice) kept() bool {
+	return inv.Promise.Open-inv.Open().Minor >= inv.Promise.Amount
+}
+
+// broken returns the instant from which a promise counts as broken, in a zone.
+func (p Promise) broken(grace int, zone *time.Location) time.Time {
+	return p.On.AddDays(grace + 1).Start(zone)
+}
+
+// An Approval is a person's yes to one step of one invoice, for one amount
+// (R21).
+type Approval struct {
+	Episode int
+	Step    string
+	Amount  money.Amount
+	At      time.Time
+	By      string
 }
 
 // A Rest is the worker's own patience: an act failed and is not to be tried

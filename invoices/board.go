@@ -2,32 +2,40 @@ package invoices
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
+	"dunning/internal/calendar"
 	"dunning/internal/civil"
+	"dunning/internal/money"
 	"dunning/internal/period"
 )
 
 // A view is one invoice of one account at one instant, with what several lines
 // of the board need computed once.
 type view struct {
-	p     *Policy
+	p     *Policy // nil: one is asked for that is not configured
 	a     *Account
 	inv   *Invoice
 	now   time.Time
 	loc   *time.Location
+	cal   *calendar.Calendar
 	today civil.Date
+	older civil.Date // when the invoice gets another policy for its age; no date: never
 
 	climbed bool
 	ladder  ladder
 
 	ready Decision // the letter this invoice is ready for
-	level int      // its rung; -1 for a new link alone
 }
 
-func (p *Policy) view(a *Account, inv *Invoice, now time.Time) *view {
-	loc := p.zone(a)
-	return &view{p: p, a: a, inv: inv, now: now, loc: loc, today: civil.Of(now.In(loc))}
+func (ps *Policies) view(a *Account, inv *Invoice, now time.Time) *view {
+	v := &view{a: a, inv: inv, now: now}
+	if v.p, v.older = ps.choose(a, inv, now); v.p != nil {
+		v.loc, v.cal = v.p.zone(a), v.p.calendar(a)
+		v.today = civil.Of(now.In(v.loc))
+	}
+	return v
 }
 
 // The board: what the rows say, and what Next says of it. The first line that
@@ -47,6 +55,7 @@ var board = [...]struct {
 	{"the books are not up to date", untold},
 	{"a payment is under way", pending},
 	{"a link cannot be trusted", untrusted},
+	{"a letter is due that a person must approve of", unapproved},
 	{"a step is due, but very late", late},
 	{"its link ended unpaid and no step is near", ended},
 	{"a step is near and there is no link for it", unlinked},
@@ -58,12 +67,24 @@ var board = [...]struct {
 
 // decide decides for one invoice as if the account had no other.
 func (v *view) decide() Decision {
+	if v.p == nil {
+		return v.unruled()
+	}
 	for _, line := range board {
 		if d, ok := line.fits(v); ok {
 			return v.rested(d)
 		}
 	}
 	panic("invoices: no line of the board fits") // due always does
+}
+
+// unruled: nothing is done by a policy that nobody wrote.
+func (v *view) unruled() Decision {
+	name := v.inv.Policy
+	if name == "" {
+		name = v.a.Policy
+	}
+	return Decision{Invoice: v.inv.Number, Code: CodeNoPolicy, Person: true, Why: "the policy " + name + " is not in the configuration"}
 }
 
 // rested keeps an act that failed from being tried again too soon, and lets
@@ -79,6 +100,11 @@ func (v *view) rested(d Decision) Decision {
 	if d.Act == Idle {
 		if look := v.nextLook(); look.After(v.now) && (d.At.IsZero() || look.Before(d.At)) {
 			d.At = look
+		}
+		if !v.older.IsZero() {
+			if turn := v.older.Start(v.loc); d.At.IsZero() || turn.Before(d.At) {
+				d.At = turn
+			}
 		}
 	}
 	return d
@@ -188,6 +214,14 @@ func held(v *view) (Decision, bool) {
 			return Decision{Code: CodeHold, At: h.Until, Why: "on hold: " + h.Reason}, true
 		}
 	}
+	p := v.inv.Promise
+	if p.On.IsZero() || !p.Kept.IsZero() || v.inv.kept() || v.forgiven(p.At) {
+		return Decision{}, false
+	}
+	if end := p.broken(v.p.Grace, v.loc); v.now.Before(end) {
+		promised := money.Amount{Minor: p.Amount, Currency: v.inv.Total.Currency}
+		return Decision{Code: CodeHold, At: end, Why: "promised to pay " + promised.String() + " by " + p.On.String()}, true
+	}
 	return Decision{}, false
 }
 
@@ -243,7 +277,7 @@ func pending(v *view) (Decision, bool) {
 		if l.State != Trying || !v.ours(l) || v.forgiven(l.Since) {
 			continue
 		}
-		end := v.p.Calendar.AddWorkdays(civil.Of(l.Since.In(v.loc)), v.p.PendingMax).AddDays(1).Start(v.loc)
+		end := v.cal.AddWorkdays(civil.Of(l.Since.In(v.loc)), v.p.PendingMax).AddDays(1).Start(v.loc)
 		if v.now.Before(end) {
 			return Decision{Code: CodePending, At: end, Why: "a payment is under way"}, true
 		}
@@ -291,6 +325,14 @@ func late(v *view) (Decision, bool) {
 	}
 	since := step.at
 	waited := []time.Time{v.inv.Released, v.inv.Hold.Until, v.a.Hold.Until}
+	if p := v.inv.Promise; !p.On.IsZero() {
+		waited = append(waited, p.broken(v.p.Grace, v.loc))
+	}
+	for _, ok := range v.inv.Approved {
+		if ok.Episode == v.inv.Episode && ok.Step == step.due.Name {
+			waited = append(waited, ok.At)
+		}
+	}
 	for _, name := range step.due.RequiresSent {
 		if o, ok := v.inv.outcome(name); ok {
 			waited = append(waited, o.At)
@@ -365,14 +407,17 @@ func (v *view) mailedGen() int {
 	return gen
 }
 
+// quiet reports whether the ladder says nothing now or within the days that
+// must lie between two letters: else its letter carries whatever there is to say.
+func (v *view) quiet() bool {
+	step := v.climb()
+	return step.due == nil && (step.soon == nil || step.next.After(v.today.AddDays(v.p.MinGap).At(23, 59, v.loc)))
+}
+
 // told reports whether the customer holds a link that ended unpaid and that
 // the policy wants replaced by mail, with no step near that would carry it.
 func (v *view) told() bool {
-	if v.p.Link.OnExpiry != MailNew {
-		return false
-	}
-	step := v.climb()
-	if step.due != nil || step.soon != nil && !step.next.After(v.today.AddDays(v.p.MinGap).At(23, 59, v.loc)) {
+	if v.p.Link.OnExpiry != MailNew || !v.quiet() {
 		return false
 	}
 	l := v.inv.Link(v.mailedGen())
@@ -392,9 +437,12 @@ func ended(v *view) (Decision, bool) {
 
 // unlinked: no link, no mail (R11).
 func unlinked(v *view) (Decision, bool) {
-	step := v.climb()
-	s := step.due
-	if s == nil && step.soon != nil && !v.p.Link.Lead.AddTo(v.now.In(v.loc)).Before(step.next) {
+	w, due := v.want()
+	s := w.step
+	if due && w.link != nil {
+		return Decision{}, false // it speaks of a link that there is
+	}
+	if step := v.climb(); !due && step.soon != nil && !v.p.Link.Lead.AddTo(v.now.In(v.loc)).Before(step.next) {
 		s = step.soon
 	}
 	if s == nil {
@@ -404,7 +452,7 @@ func unlinked(v *view) (Decision, bool) {
 	if l == nil {
 		return v.obtain(s.Life, "the step "+s.Name+" needs a link"), true
 	}
-	if step.due != nil && v.dying(l) {
+	if due && v.dying(l) {
 		d := Decision{Code: CodeLinkDying, Why: "its link expires too soon to be mailed; a new one is made when Cost+ says it has"}
 		if l.Expires.After(v.now) {
 			d.At = l.Expires
@@ -414,38 +462,50 @@ func unlinked(v *view) (Decision, bool) {
 	return Decision{}, false
 }
 
-// owesLink returns the renewed link that the customer has not been mailed yet.
-func (v *view) owesLink() *Link {
-	l := v.usable()
-	if l == nil || l.Gen <= v.mailedGen() || !v.told() || v.dying(l) {
-		return nil
-	}
-	if _, done := v.inv.outcome(NewLinkStep(l.Gen)); done {
-		return nil
-	}
-	return l
-}
-
 // early: nothing to say yet.
 func early(v *view) (Decision, bool) {
-	step := v.climb()
-	if step.due != nil || v.owesLink() != nil {
+	if _, due := v.want(); due {
 		return Decision{}, false
 	}
-	if step.soon == nil {
-		return Decision{Code: CodeFinished, Why: "the ladder is finished"}, true
+	d := Decision{Code: CodeFinished, Why: "the ladder is finished"}
+	if step := v.climb(); step.soon != nil {
+		d = Decision{Code: CodeWaiting, At: step.next, Why: "next step: " + step.soon.Name}
+		if make := v.p.Link.Lead.SubFrom(step.next.In(v.loc)); make.After(v.now) {
+			d.At = make
+		}
 	}
-	d := Decision{Code: CodeWaiting, At: step.next, Why: "next step: " + step.soon.Name}
-	if make := v.p.Link.Lead.SubFrom(step.next.In(v.loc)); make.After(v.now) {
-		d.At = make
+	if s, at := v.expiring(); s != nil && (d.At.IsZero() || at.Before(d.At)) {
+		d.Code, d.At, d.Why = CodeWaiting, at, "next letter: "+s.Name
 	}
 	return d, true
 }
 
+// unapproved: big debtors, and steps that finance wants to see first, wait for
+// a person's yes to this step and this amount (R21).
+func unapproved(v *view) (Decision, bool) {
+	w, due := v.want()
+	open := v.inv.Open()
+	if !due || !w.step.asks(open) {
+		return Decision{}, false
+	}
+	for _, ok := range v.inv.Approved {
+		if ok.Episode == v.inv.Episode && ok.Step == w.name && ok.Amount == open {
+			return Decision{}, false
+		}
+	}
+	return Decision{Code: CodeApproval, Person: true, Why: fmt.Sprintf("the letter %s about %s waits for a person's approval", w.name, open)}, true
+}
+
+// asks reports whether a letter about so much needs a person's approval.
+func (s *Step) asks(open money.Amount) bool {
+	limit, ok := s.Above[open.Currency]
+	return s.Approval || ok && open.Minor > limit
+}
+
 // impolite: outside the window, or too soon after the last letter (R15, R17).
 func impolite(v *view) (Decision, bool) {
-	step := v.climb()
-	at := v.polite(step.due != nil && step.due.Single)
+	w, _ := v.want()
+	at := v.polite(w.step.Single)
 	if !at.After(v.now) {
 		return Decision{}, false
 	}
@@ -460,19 +520,24 @@ func stopped(v *view) (Decision, bool) {
 	return Decision{Code: CodeStopped, Person: true, Why: "all letters are stopped: " + v.a.Stopped}, true
 }
 
-// due: everything is as it must be. [Policy.Next] verifies the link once more
+// due: everything is as it must be. [Policies.Next] verifies the link once more
 // and puts the letter together.
 func due(v *view) (Decision, bool) {
-	step := v.climb()
-	item := Item{Invoice: v.inv.Number, Episode: v.inv.Episode, Gen: v.usable().Gen, Amount: v.inv.Open()}
-	if step.due == nil {
-		v.level, item.Step = -1, NewLinkStep(item.Gen)
-		return Decision{Act: Remind, Template: NewLinkTemplate, Items: []Item{item}, Code: CodeNewLink, Why: "its link was renewed"}, true
+	w, _ := v.want()
+	d := Decision{
+		Act: Remind, Template: w.step.Template, Single: w.step.Single, Skips: w.skips, Code: w.code, Why: w.why,
+		From: w.step.From, ReplyTo: w.step.ReplyTo, CC: w.step.CC,
+		Items: []Item{{Invoice: v.inv.Number, Episode: v.inv.Episode, Step: w.name, Gen: v.usable().Gen, Amount: v.inv.Open()}},
 	}
-	v.level, item.Step = step.rung, step.due.Name
-	d := Decision{Act: Remind, Template: step.due.Template, Single: step.due.Single, Items: []Item{item}, Skips: step.skips, Code: CodeStep, Why: "the step " + step.due.Name + " is due"}
-	if step.rung == 0 {
+	if w.rung == 0 {
 		d.Act = Email
+	}
+	for _, file := range w.step.Attach {
+		a := Attachment{File: file}
+		if strings.Contains(file, "{number}") {
+			a.Invoice = v.inv.Number
+		}
+		d.Attach = append(d.Attach, a)
 	}
 	return d, true
 }

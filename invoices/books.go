@@ -12,10 +12,13 @@ type Owed struct {
 // Owed returns every step of an account whose time has come and that has no
 // outcome. Each of them ends a run in exactly one [Class]; that is how the
 // books of a run balance (R25).
-func (p *Policy) Owed(a *Account, now time.Time) []Owed {
+func (ps *Policies) Owed(a *Account, now time.Time) []Owed {
 	var owed []Owed
 	for i := range a.Invoices {
-		v := p.view(a, &a.Invoices[i], now)
+		v := ps.view(a, &a.Invoices[i], now)
+		if v.p == nil {
+			continue
+		}
 		step := v.climb()
 		if step.due == nil {
 			continue
@@ -53,7 +56,7 @@ const (
 var Classes = [...]Class{ClassSent, ClassSkipped, ClassFailed, ClassUncertain, ClassHeld, ClassBlocked, ClassLeft}
 
 // Class returns where a step of an account stands, and why.
-func (p *Policy) Class(a *Account, it Item, now time.Time) (Class, Code) {
+func (ps *Policies) Class(a *Account, it Item, now time.Time) (Class, Code) {
 	inv := a.Find(it.Invoice)
 	if inv == nil {
 		return ClassSkipped, CodePaid // settled meanwhile
@@ -70,7 +73,7 @@ func (p *Policy) Class(a *Account, it Item, now time.Time) (Class, Code) {
 			return ClassUncertain, CodeUncertain
 		}
 	}
-	d := p.view(a, inv, now).decide()
+	d := ps.view(a, inv, now).decide()
 	return d.Code.class(), d.Code
 }
 
@@ -85,7 +88,7 @@ func (c Code) class() Class {
 		return ClassUncertain
 	case CodeStepFailed:
 		return ClassFailed
-	case CodeStep, CodeNewLink, CodeLook:
+	case CodeStep, CodeNewLink, CodeExpiring, CodeFailedAttempt, CodeBrokenPromise, CodeLook:
 		return ClassLeft
 	}
 	return ClassHeld
@@ -99,8 +102,11 @@ type Asked struct {
 
 // Explain decides for one invoice as if the account had no other, and says by
 // which lines of the board.
-func (p *Policy) Explain(a *Account, inv *Invoice, now time.Time) (Decision, []Asked) {
-	v := p.view(a, inv, now)
+func (ps *Policies) Explain(a *Account, inv *Invoice, now time.Time) (Decision, []Asked) {
+	v := ps.view(a, inv, now)
+	if v.p == nil {
+		return v.unruled(), nil
+	}
 	var asked []Asked
 	for _, line := range board {
 		d, ok := line.fits(v)
@@ -110,4 +116,28 @@ func (p *Policy) Explain(a *Account, inv *Invoice, now time.Time) (Decision, []A
 		}
 	}
 	return Decision{}, asked
+}
+
+// Blockers returns everything that keeps a letter about an invoice from leaving
+// at an instant, were its step due: not only what Next would say first. A wait
+// for the next step is none.
+func (ps *Policies) Blockers(a *Account, inv *Invoice, now time.Time) []Decision {
+	v := ps.view(a, inv, now)
+	if v.p == nil {
+		return []Decision{v.unruled()}
+	}
+	lines := []func(*view) (Decision, bool){
+		broken, settled, ineligible, held, undecided, unreachable, untold, pending, untrusted, unapproved, late, stopped,
+	}
+	if _, wanted := v.want(); wanted {
+		lines = append(lines, unlinked, impolite)
+	}
+	var all []Decision
+	for _, fits := range lines {
+		if d, ok := fits(v); ok && d.Act == Idle {
+			d.Invoice = inv.Number
+			all = append(all, d)
+		}
+	}
+	return all
 }

@@ -60,10 +60,14 @@ type Decision struct {
 	Gen     int            // for Check: which link
 	Life    *period.Period // for MakeLink and RenewLink: how long the link is to work
 
-	Template string // for Email and Remind
-	Single   bool   // for Email and Remind: the letter stays its own
-	Items    []Item // for Email and Remind
-	Skips    []Skip // steps that the letter makes superfluous
+	Template string       // for Email and Remind
+	Single   bool         // for Email and Remind: the letter stays its own
+	Items    []Item       // for Email and Remind
+	From     string       // for Email and Remind; empty: the installation's
+	ReplyTo  string       // for Email and Remind; empty: the installation's
+	CC       []string     // for Email and Remind: besides the customer's own
+	Attach   []Attachment // for Email and Remind
+	Skips    []Skip       // steps that the letter makes superfluous
 
 	Letter string // for Again, Withdraw and Doubt
 	Try    int    // for Again, Withdraw and Doubt: the last try made
@@ -72,6 +76,12 @@ type Decision struct {
 	Code   Code      // the reason in one word, for counting
 	Why    string    // the reason in a sentence, for people
 	Person bool      // nothing more happens until a person acts
+}
+
+// An Attachment is a file that goes with a letter.
+type Attachment struct {
+	File    string // as the configuration names it; {number} stands for the invoice's number
+	Invoice string // whose number; empty: nobody's
 }
 
 // Code is the reason of a decision in one word. Finance and metrics count by it.
@@ -109,11 +119,14 @@ const (
 	CodeBlockedByOrder Code = "refused"          // an act failed for good until data or configuration change
 	CodeStopped        Code = "stopped"          // a person, or an alarm, stopped all letters
 	CodeBroken         Code = "broken"           // handling the account broke off again and again
-	CodeApproval       Code = "needs_approval"   // the run planned far more letters than usual (R7)
+	CodeApproval       Code = "needs_approval"   // a person says yes first: to far more letters than usual (R7), or to this one (R21)
 	CodePolite         Code = "pacing"           // outside the window, or too soon after the last letter (R15, R17)
 	CodeNoPolicy       Code = "no_policy"
 	CodeStep           Code = "step_due"
 	CodeNewLink        Code = "new_link"
+	CodeExpiring       Code = "link_expiring"  // a letter before the link expires
+	CodeFailedAttempt  Code = "failed_attempt" // a letter after payments failed
+	CodeBrokenPromise  Code = "broken_promise" // a letter after a promise was not kept (R18)
 	CodeLook           Code = "look"
 )
 

@@ -17,11 +17,11 @@ type Forecast struct {
 // another (exclusive), in order, and what Next would say at the end. It asks
 // Next and applies what it says to a copy; looks at links are left out. It does
 // nothing outside.
-func (p *Policy) Forecast(a Account, from, until time.Time) ([]Forecast, Decision) {
+func (ps *Policies) Forecast(a Account, from, until time.Time) ([]Forecast, Decision) {
 	var told []Forecast
 	a = a.clone()
 	for now := from; ; {
-		d := p.Next(a, now)
+		d := ps.Next(a, now)
 		if d.Act == Idle {
 			if d.At.IsZero() || !d.At.Before(until) || len(told) > 1000 {
 				return told, d
@@ -32,17 +32,17 @@ func (p *Policy) Forecast(a Account, from, until time.Time) ([]Forecast, Decisio
 		if d.Act != Check {
 			told = append(told, Forecast{At: now, Decision: d})
 		}
-		a = p.imagine(a, d, now)
+		a = ps.imagine(a, d, now)
 	}
 }
 
 // Would returns the letters that a run which may do some acts would send for an
 // account at an instant, if all went well, each given by its items.
-func (p *Policy) Would(a Account, now time.Time, may []Act) [][]Item {
+func (ps *Policies) Would(a Account, now time.Time, may []Act) [][]Item {
 	var letters [][]Item
 	a = a.clone()
 	for {
-		d := p.Next(a, now)
+		d := ps.Next(a, now)
 		if d.Act == Idle || d.Act != Doubt && d.Act != Withdraw && !slices.Contains(may, d.Act) {
 			return letters
 		}
@@ -56,13 +56,13 @@ func (p *Policy) Would(a Account, now time.Time, may []Act) [][]Item {
 		case d.Act.Sends():
 			letters = append(letters, d.Items)
 		}
-		a = p.imagine(a, d, now)
+		a = ps.imagine(a, d, now)
 	}
 }
 
 // imagine applies a decision to an account as if all went well and nobody
 // paid.
-func (p *Policy) imagine(a Account, d Decision, now time.Time) Account {
+func (ps *Policies) imagine(a Account, d Decision, now time.Time) Account {
 	switch d.Act {
 	case Check:
 		l := *a.Find(d.Invoice).Link(d.Gen)
@@ -72,7 +72,7 @@ func (p *Policy) imagine(a Account, d Decision, now time.Time) Account {
 		return Apply(a, LinkSeen{Invoice: d.Invoice, Link: l, At: now})
 	case MakeLink, RenewLink:
 		inv := a.Find(d.Invoice)
-		l := Link{Gen: 1, Amount: inv.Open(), State: Wanted, Key: p.Key.Own, Since: now}
+		l := Link{Gen: 1, Amount: inv.Open(), State: Wanted, Key: ps.For(&a, inv, now).Key.Own, Since: now}
 		if n := len(inv.Links); n > 0 {
 			l.Gen = inv.Links[n-1].Gen + 1
 		}
@@ -80,7 +80,7 @@ func (p *Policy) imagine(a Account, d Decision, now time.Time) Account {
 		made.State, made.Seen, made.Expires = New, now, d.Life.AddTo(now)
 		made.Remote = fmt.Sprintf("not made yet: %s, generation %d", d.Invoice, l.Gen)
 		return Apply(a, LinkWanted{Invoice: d.Invoice, Link: l, At: now}, LinkSeen{Invoice: d.Invoice, Link: made, At: now})
-	case Email, Remind:
+	case Email, Remind: // the letters of one customer are told apart by their first step
 		l := Letter{ID: d.Items[0].Invoice + " " + d.Items[0].Step, Try: 1, Items: d.Items, Single: d.Single, State: Sending, At: now}
 		return Apply(a, LetterStarted{Letter: l, Skips: d.Skips}, LetterEnded{ID: l.ID, Try: 1, Result: Sent, At: now})
 	case Again:

@@ -13,7 +13,7 @@ import (
 func TestForecast(t *testing.T) {
 	p := standard()
 	a := Account{ID: "acme", Email: "a@example.com", Invoices: []Invoice{invoice("INV-1", 12000, day("2026-03-02"), day("2026-04-01"))}}
-	told, end := p.Forecast(a, at("2026-03-02 03:00"), at("2026-09-01 00:00"))
+	told, end := p.Alone().Forecast(a, at("2026-03-02 03:00"), at("2026-09-01 00:00"))
 	var b strings.Builder
 	for _, f := range told {
 		fmt.Fprintf(&b, "%s %s", f.At.In(amsterdam).Format("Mon 2006-01-02 15:04"), f.Decision.Act)

@@ -30,6 +30,9 @@ func (v *view) climb() ladder {
 	days := make([]civil.Date, len(steps))
 	top := -1 // the highest rung the customer has heard of
 	for i := range steps {
+		if steps[i].aside() {
+			continue
+		}
 		days[i] = v.day(&steps[i], days)
 		if o, ok := v.inv.outcome(steps[i].Name); ok && o.Result.went() {
 			top = i
@@ -39,18 +42,18 @@ func (v *view) climb() ladder {
 	for i := top + 1; i < len(steps); i++ {
 		s, at := &steps[i], v.start(days[i])
 		switch _, done := v.inv.outcome(s.Name); {
-		case done:
+		case s.aside(), done:
 		case at.After(v.now):
 			if l.soon == nil || at.Before(l.next) {
 				l.soon, l.next = s, at
 			}
 		case v.passedOver(s, at) != "":
-		case v.allowed(s):
+		case v.allowed(s) && (l.due == nil || v.p.CatchUp != CatchNext):
 			l.due, l.rung, l.at = s, i, at
 		}
 	}
 	for i := 0; i < l.rung; i++ {
-		if _, done := v.inv.outcome(steps[i].Name); !done {
+		if _, done := v.inv.outcome(steps[i].Name); !done && !steps[i].aside() {
 			why := v.passedOver(&steps[i], v.start(days[i]))
 			if why == "" {
 				why = "superseded by " + l.due.Name
@@ -75,6 +78,10 @@ func (v *view) passedOver(s *Step, at time.Time) string {
 	return ""
 }
 
+// aside reports whether the step stands beside the ladder: it comes when a link
+// is about to expire, and neither overtakes other steps nor is overtaken.
+func (s *Step) aside() bool { return s.When.Anchor == OnExpiry }
+
 // allowed reports whether every step that s requires was really sent (R4).
 func (v *view) allowed(s *Step) bool {
 	return !slices.ContainsFunc(s.RequiresSent, func(name string) bool {
@@ -92,6 +99,10 @@ func (v *view) day(s *Step, days []civil.Date) civil.Date {
 	switch s.When.Anchor {
 	case AfterIssue:
 		from = v.inv.IssuedOn
+	case OnExpiry:
+		if l := v.mailed(); l != nil {
+			from = civil.Of(l.Expires.In(v.loc))
+		}
 	case AfterStep:
 		if o, ok := v.inv.outcome(s.When.Step); ok && o.Result == Sent {
 			from = civil.Of(o.At.In(v.loc))
@@ -101,15 +112,27 @@ func (v *view) day(s *Step, days []civil.Date) civil.Date {
 		}
 	}
 	if s.When.Working {
-		return v.p.Calendar.AddWorkdays(from, s.When.Days)
+		return v.cal.AddWorkdays(from, s.When.Days)
 	}
 	return from.AddDays(s.When.Days)
+}
+
+// sending returns the first day on or after a date on which letters may leave.
+func (v *view) sending(d civil.Date) civil.Date {
+	for {
+		d = v.cal.Next(d)
+		i := slices.IndexFunc(v.p.Blackout, func(b Days) bool { return b.holds(d) })
+		if i < 0 {
+			return d
+		}
+		d = v.p.Blackout[i].To.AddDays(1)
+	}
 }
 
 // start returns the first instant on or after a date at which letters may
 // leave: a step's time has come from then on (R17).
 func (v *view) start(d civil.Date) time.Time {
-	d = v.p.Calendar.Next(d)
+	d = v.sending(d)
 	return d.At(v.p.Window.From/60, v.p.Window.From%60, v.loc)
 }
 
@@ -120,7 +143,7 @@ func (v *view) opening(from civil.Date) time.Time {
 		from = v.today
 	}
 	for {
-		from = v.p.Calendar.Next(from)
+		from = v.sending(from)
 		to := from.AddDays(1).Start(v.loc)
 		if w := v.p.Window; w.To > w.From && w.To < 24*60 {
 			to = from.At(w.To/60, w.To%60, v.loc)
@@ -137,7 +160,7 @@ func (v *view) opening(from civil.Date) time.Time {
 
 // polite returns the first instant from now on at which a letter may leave:
 // inside the window, and not too soon after the last letters to this customer
-// (R15). The first letter of an invoice is never kept back by pacing, and
+// (R15), nor after people spoke to them. The first letter of an invoice is never kept back by pacing, and
 // paces only the later letters about its own invoice: otherwise a customer who
 // buys every day could never be reminded.
 func (v *view) polite(single bool) time.Time {
@@ -150,6 +173,9 @@ func (v *view) polite(single bool) time.Time {
 		if l.State.went() && (!l.Single || slices.ContainsFunc(l.Items, func(it Item) bool { return it.Invoice == v.inv.Number })) {
 			days = append(days, civil.Of(l.At.In(v.loc)))
 		}
+	}
+	for _, at := range v.a.Contacts {
+		days = append(days, civil.Of(at.In(v.loc)))
 	}
 	slices.SortFunc(days, func(x, y civil.Date) int { return y.Compare(x) })
 	later := func(d civil.Date) {

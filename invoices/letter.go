@@ -19,6 +19,8 @@ type Letter struct {
 	Thread   string // id of the first letter about its first invoice, so that mail programs show them together; empty: this is it
 	Single   bool   // the first letter of one invoice; it does not pace the others
 	Items    []Item
+	From     string // who writes; empty: the installation
+	ReplyTo  string // where answers go; empty: the installation's
 	To       []string
 	CC       []string
 	State    Result
@@ -49,12 +51,22 @@ type Skip struct {
 	Why     string
 }
 
-// A Text is what a letter says, in one language.
-type Text struct{ Subject, HTML, Plain string }
+// A Text is what a letter says, in one language, and the files that go with it.
+type Text struct {
+	Subject, HTML, Plain string
+	Files                []File
+}
+
+// A File goes with a letter.
+type File struct {
+	Name string // as the customer sees it, without a folder
+	Type string // RFC 2046, such as application/pdf
+	Body []byte
+}
 
 // A Draft is a letter as decided, before it has words.
 type Draft struct {
-	Template string // name of the template: request, upcoming, friendly, firm, final, new_link …
+	Template string // name of the template: request, upcoming, friendly, firm, final, new_link, failed_attempt, broken_promise …
 	Language string // BCP 47
 	Zone     *time.Location
 	Today    civil.Date // in Zone
@@ -62,7 +74,15 @@ type Draft struct {
 	Country  string
 	Lines    []Line         // at least one
 	Totals   []money.Amount // the sum per currency, in order of currency
+	Bank     []BankDetails  // where to pay without the link, of the currencies of Totals; may be empty
+	From     string         // who writes, with or without a name; empty: the installation
 	Test     bool           // the installation is in test mode: say so
+}
+
+// BankDetails says where to pay in one currency.
+type BankDetails struct {
+	Currency string   // ISO 4217
+	Lines    []string // as finance wrote them: name, IBAN, BIC …
 }
 
 // A Line is one invoice in a Draft.
@@ -76,4 +96,13 @@ type Line struct {
 	DaysLate    int // calendar days past due; negative before
 	URL         string
 	Until       time.Time // when the link expires, in Draft.Zone; zero: unknown
+
+	// What the law or the contract allows for late payment. It is printed and
+	// never part of Open, of Totals or of the link; zero: none.
+	Interest     money.Amount
+	Compensation money.Amount
+	Rates        []string // of the interest, a year: "10.15 %", oldest first
+
+	Promised   money.Amount // what the customer said they would pay; zero: nothing
+	PromisedOn civil.Date   // and by when
 }

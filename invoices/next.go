@@ -8,24 +8,20 @@ import (
 	"dunning/internal/money"
 )
 
-// maxItems is the largest number of invoices one letter speaks of: each must
-// be verified within [Fresh] of sending. The rest follows in the next letter.
-const maxItems = 100
-
 // Next decides what one account needs at an instant. It is the only place that
 // knows the rules: plan, explain, the dashboard and the worker all ask it. It
 // depends on its arguments alone and changes neither.
 //
 // Doing what it says and recording the result always changes the account so
 // that Next says something else; repeating that ends at Idle.
-func (p *Policy) Next(a Account, now time.Time) Decision {
+func (ps *Policies) Next(a Account, now time.Time) Decision {
 	if d, ok := halfSent(&a); ok {
 		return d
 	}
 	wait := Decision{Code: CodeNothing, Why: "no invoice"}
 	var ready []*view
 	for i := range a.Invoices {
-		v := p.view(&a, &a.Invoices[i], now)
+		v := ps.view(&a, &a.Invoices[i], now)
 		switch d := v.decide(); {
 		case d.Act.Sends():
 			v.ready = d
@@ -36,17 +32,24 @@ func (p *Policy) Next(a Account, now time.Time) Decision {
 			return d
 		}
 	}
-	if d, ok := p.again(&a, now); ok {
+	if d, ok := ps.again(&a, now); ok {
 		if d.Act != Idle {
 			return d
 		}
 		wait = sooner(wait, d)
 	}
 	if len(ready) > 0 {
-		return p.letter(ready)
+		return letter(ready)
 	}
 	return wait
 }
+
+// Next decides as if an installation had only this policy; see [Policies.Next].
+func (p *Policy) Next(a Account, now time.Time) Decision { return p.Alone().Next(a, now) }
+
+// Alone returns the policies of an installation that has only this one, which
+// holds whatever accounts and invoices ask for.
+func (p *Policy) Alone() *Policies { return &Policies{only: p, Zone: p.Zone} }
 
 // halfSent notes a letter whose dot may have been written by a worker that is
 // gone: whoever holds a fresh lease and finds one cannot know (R2).
@@ -76,16 +79,29 @@ func sooner(a, b Decision) Decision {
 	return b
 }
 
+// maxItems is the largest number of invoices one letter speaks of, where the
+// policy names no other: each must be verified within [Fresh] of sending. The
+// rest follows in the next letter.
+const maxItems = 100
+
 // letter puts the invoices that are ready into one letter: the first letter of
-// an invoice stays its own, all others of a customer share one, whose level is
-// the highest due step (R14). Each is verified first (R3).
-func (p *Policy) letter(ready []*view) Decision {
+// an invoice stays its own, all others of a customer that may share one do, and
+// its level is the highest due step (R14). Each is verified first (R3).
+func letter(ready []*view) Decision {
 	var chosen []*view
 	if i := slices.IndexFunc(ready, func(v *view) bool { return v.ready.Single }); i >= 0 {
 		chosen = ready[i : i+1]
 	} else {
-		slices.SortStableFunc(ready, func(x, y *view) int { return y.level - x.level })
-		chosen = ready[:min(len(ready), maxItems)]
+		slices.SortStableFunc(ready, func(x, y *view) int { return y.level() - x.level() })
+		most, with := ready[0].p.MaxItems, ready[0].party()
+		if most == 0 {
+			most = maxItems
+		}
+		for _, v := range ready {
+			if v.party() == with && len(chosen) < most {
+				chosen = append(chosen, v)
+			}
+		}
 	}
 	for _, v := range chosen {
 		if d, ok := v.unverified(); ok {
@@ -93,8 +109,15 @@ func (p *Policy) letter(ready []*view) Decision {
 		}
 	}
 	d := chosen[0].ready
+	d.CC = slices.Clone(d.CC)
 	for _, v := range chosen[1:] {
 		d.Items, d.Skips = append(d.Items, v.ready.Items...), append(d.Skips, v.ready.Skips...)
+		d.CC = append(d.CC, v.ready.CC...)
+		for _, file := range v.ready.Attach {
+			if !slices.Contains(d.Attach, file) {
+				d.Attach = append(d.Attach, file)
+			}
+		}
 		if v.ready.Act == Remind {
 			d.Act = Remind
 		}
@@ -104,16 +127,16 @@ func (p *Policy) letter(ready []*view) Decision {
 
 // again decides on a letter that a person, or the configuration, wants sent
 // once more: the same bytes, unless what they say is no longer true.
-func (p *Policy) again(a *Account, now time.Time) (Decision, bool) {
+func (ps *Policies) again(a *Account, now time.Time) (Decision, bool) {
 	for _, l := range a.Letters {
 		if l.State == Resend {
-			return p.repeat(a, l, now), true
+			return ps.repeat(a, l, now), true
 		}
 	}
 	return Decision{}, false
 }
 
-func (p *Policy) repeat(a *Account, l Letter, now time.Time) Decision {
+func (ps *Policies) repeat(a *Account, l Letter, now time.Time) Decision {
 	withdraw := func(why string) Decision {
 		return Decision{Act: Withdraw, Letter: l.ID, Try: l.Try, Code: CodeUncertain, Why: why}
 	}
@@ -129,7 +152,10 @@ func (p *Policy) repeat(a *Account, l Letter, now time.Time) Decision {
 		if inv == nil || !inv.collectible() {
 			return withdraw(it.Invoice + " is no longer owed")
 		}
-		v := p.view(a, inv, now)
+		v := ps.view(a, inv, now)
+		if v.p == nil {
+			return v.unruled()
+		}
 		link := v.usable()
 		switch {
 		case inv.Episode != it.Episode || inv.Open() != it.Amount:
@@ -156,9 +182,11 @@ func (p *Policy) repeat(a *Account, l Letter, now time.Time) Decision {
 
 // InDoubt returns what becomes of a letter whose final dot got no answer:
 // Uncertain, or Resend once if the policy says so (R2).
-func (p *Policy) InDoubt(try int) Result {
-	if p.OnUncertain == ResendLetter && try < 2 {
-		return Resend
+func (ps *Policies) InDoubt(a *Account, items []Item, try int, now time.Time) Result {
+	if inv := a.Find(items[0].Invoice); inv != nil && try < 2 {
+		if p := ps.For(a, inv, now); p != nil && p.OnUncertain == ResendLetter {
+			return Resend
+		}
 	}
 	return Uncertain
 }
@@ -169,6 +197,12 @@ const NewLinkTemplate = "new_link"
 
 // NewLinkStep names the step that mails a renewed link, once per generation.
 func NewLinkStep(gen int) string { return fmt.Sprintf("%s-%d", NewLinkTemplate, gen) }
+
+// Names of the steps beside the ladder: of a letter once for each link that is
+// about to expire, once after payments failed, and once for each promise.
+func expiringStep(name string, gen int) string { return fmt.Sprintf("%s-%d", name, gen) }
+func failedStep(s *Step) string                { return s.Name }
+func brokenStep(s *Step, p Promise) string     { return s.Name + "-" + p.On.String() }
 
 // Totals returns the sum of the items' amounts per currency, in order of
 // currency: amounts of two currencies are never added up (R13).

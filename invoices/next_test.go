@@ -73,7 +73,7 @@ func at(s string) time.Time {
 func TestNextComesToRest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := standard()
-		p.Link.OnExpiry = rapid.SampledFrom([]OnExpiry{MailNew, NextStep, Leave}).Draw(t, "on expiry")
+		p.Link.OnExpiry = rapid.SampledFrom([]AtExpiry{MailNew, NextStep, Leave}).Draw(t, "on expiry")
 		p.OnUncertain = rapid.SampledFrom([]OnUncertain{HoldLetter, ResendLetter}).Draw(t, "on uncertain")
 		a := Account{ID: "acme", Email: "a@example.com"}
 		for i := range rapid.IntRange(1, 4).Draw(t, "invoices") {
@@ -202,7 +202,7 @@ func (w *world) do(a Account, d Decision, now time.Time) Account {
 	case Withdraw:
 		return Apply(a, LetterEnded{ID: d.Letter, Try: d.Try, Result: Skipped, At: now})
 	case Doubt:
-		return Apply(a, LetterEnded{ID: d.Letter, Try: d.Try, Result: w.p.InDoubt(d.Try), At: now})
+		return Apply(a, LetterEnded{ID: d.Letter, Try: d.Try, Result: Uncertain, At: now})
 	}
 	w.t.Fatalf("no such letter: %+v", d)
 	return a

@@ -2,6 +2,7 @@ package invoices
 
 import (
 	"path"
+	"slices"
 	"time"
 
 	"dunning/internal/calendar"
@@ -17,18 +18,27 @@ type Policy struct {
 	Name  string
 	Steps []Step // in the order in which they are climbed
 
+	// Letters beside the ladder, each once for what gives rise to it; nil: none.
+	FailedAttempt *Step // every payment tried by a mailed link failed
+	BrokenPromise *Step // a promise to pay was not kept (R18)
+
 	Link       LinkTerms
 	Currencies []string         // those it collects
 	MinAmount  map[string]int64 // open balances below this are left alone, in minor units by currency
 
-	Zone         *time.Location     // of customers without one of their own
-	Window       Window             // when letters may leave
-	Calendar     *calendar.Calendar // days on which they may
-	StartFrom    civil.Date         // invoices due earlier are left alone (R6)
-	MinGap       int                // days between two letters to one customer (R15)
-	MaxPerWeek   int                // letters to one customer in any seven days; 0: no limit
-	MaxLateness  int                // days; a step later than this needs a person (R5)
-	PendingMax   int                // working days a payment may be under way before a person is asked (R9)
+	Zone         *time.Location                // of customers without one of their own
+	Window       Window                        // when letters may leave
+	Calendar     *calendar.Calendar            // days on which they may
+	Calendars    map[string]*calendar.Calendar // the same, for customers in some countries (ISO 3166-1 alpha-2)
+	Blackout     []Days                        // days that count as any other, but on which no letter leaves
+	StartFrom    civil.Date                    // invoices due earlier are left alone (R6)
+	MinGap       int                           // days between two letters to one customer (R15)
+	MaxPerWeek   int                           // letters to one customer in any seven days; 0: no limit
+	MaxLateness  int                           // days; a step later than this needs a person (R5)
+	CatchUp      CatchUp                       // which of several steps goes out when all are late (R4)
+	Grace        int                           // days after a promised date before the promise counts as broken (R18)
+	MaxItems     int                           // invoices in one letter; 0: a hundred
+	PendingMax   int                           // working days a payment may be under way before a person is asked (R9)
 	OnUncertain  OnUncertain
 	MaxSourceAge map[string]time.Duration // how old the last good load of a source may be (R8)
 	Key          Keys
@@ -37,7 +47,7 @@ type Policy struct {
 // Fresh is how recent our knowledge of a link must be to send a letter (R3).
 const Fresh = time.Minute
 
-// A Step is one rung of the ladder.
+// A Step is one rung of the ladder, or a letter beside it.
 type Step struct {
 	Name         string // known by this for ever: renaming it is adding another (R6)
 	When         When
@@ -45,9 +55,29 @@ type Step struct {
 	Single       bool           // its own letter for each invoice (group: invoice), else one per customer (R14)
 	Life         *period.Period // of a link made for it; nil: the policy's
 	RequiresSent []string       // steps that must really have been sent before (R4)
+	From         string         // who writes, with or without a name; empty: the installation's
+	ReplyTo      string         // where answers go; empty: the installation's
 	CC           []string
-	Since        time.Time // when it was added to the policy; zero: at the beginning (R6)
+	Attach       []string         // files that go with it; {number} stands for the invoice's
+	Approval     bool             // a person says yes to each letter (R21)
+	Above        map[string]int64 // or to those about more than this, in minor units by currency
+	Since        time.Time        // when it was added to the policy; zero: at the beginning (R6)
 }
+
+// Days is a stretch of days, both ends included.
+type Days struct{ From, To civil.Date }
+
+// holds reports whether a day is among them.
+func (d Days) holds(day civil.Date) bool { return !day.Before(d.From) && !day.After(d.To) }
+
+// CatchUp says which step goes out when several are late at once (R4).
+type CatchUp string
+
+// What to catch up with.
+const (
+	CatchLatest CatchUp = "latest" // the latest; the earlier ones are skipped
+	CatchNext   CatchUp = "next"   // the earliest; the others follow, paced
+)
 
 // When says on which day a step is due: so many days after an anchor.
 type When struct {
@@ -65,6 +95,7 @@ const (
 	AfterDue   Anchor = iota // the due date
 	AfterIssue               // the issue date
 	AfterStep                // the day another step was sent, or else was due
+	OnExpiry                 // the day on which the link that was mailed expires; a letter beside the ladder
 )
 
 // LinkTerms says how payment links are made and renewed.
@@ -72,19 +103,19 @@ type LinkTerms struct {
 	Life        period.Period // expires_after: how long a new link works
 	Lead        period.Period // how long before a step its link is made
 	MinLife     period.Period // a link with less to live than this is not mailed (R11)
-	OnExpiry    OnExpiry
+	OnExpiry    AtExpiry
 	MaxRenewals int
 	Poll        time.Duration // how often a link is looked at
 }
 
-// OnExpiry says what to do when a link ends unpaid.
-type OnExpiry string
+// AtExpiry says what to do when a link ends unpaid.
+type AtExpiry string
 
 // What to do when a link ends unpaid.
 const (
-	MailNew  OnExpiry = "mail"      // make a new one and mail it at once
-	NextStep OnExpiry = "next_step" // make a new one when the next step needs it
-	Leave    OnExpiry = "leave"     // make none; a step that needs it asks a person
+	MailNew  AtExpiry = "mail"      // make a new one and mail it at once
+	NextStep AtExpiry = "next_step" // make a new one when the next step needs it
+	Leave    AtExpiry = "leave"     // make none; a step that needs it asks a person
 )
 
 // OnUncertain says what to do with a letter that may or may not have left.
@@ -149,36 +180,87 @@ type Policies struct {
 	Rules   []Rule // the first that matches wins
 	Default string
 	Zone    *time.Location // for accounts whose policy is unknown
+
+	only *Policy // holds for all, whatever they ask for
 }
 
-// A Rule gives a policy to the accounts it matches.
+// A Rule gives a policy to the invoices it matches. All that it names must fit.
 type Rule struct {
-	Account string // glob on the account's id, as in path.Match; empty: any
-	Country string // ISO 3166-1 alpha-2; empty: any
-	Policy  string
+	Account  string           // glob on the account's id, as in path.Match; empty: any
+	Country  string           // of the customer, ISO 3166-1 alpha-2; empty: any
+	Currency string           // ISO 4217; empty: any
+	Tag      string           // one of the invoice's; empty: any
+	Above    map[string]int64 // totals of more than this, in minor units by currency; other currencies do not match; nil: any
+	Age      int              // so many days past due, or more; 0: any
+	Policy   string
 }
 
-// For returns the policy of an account, or nil when the account asks for one
-// that is not configured.
-func (ps *Policies) For(a *Account) *Policy {
-	if a.Policy != "" {
-		return ps.ByName[a.Policy]
+// For returns the policy of an invoice: the one its source names for it, or for
+// its customer, or the one of the first rule that matches. It is nil when a
+// policy is named that is not configured.
+func (ps *Policies) For(a *Account, inv *Invoice, now time.Time) *Policy {
+	p, _ := ps.choose(a, inv, now)
+	return p
+}
+
+// choose returns the policy of an invoice, and the day on which a rule that
+// waits for its age would first match it; no day: none does.
+func (ps *Policies) choose(a *Account, inv *Invoice, now time.Time) (*Policy, civil.Date) {
+	switch {
+	case ps.only != nil:
+		return ps.only, civil.Date{}
+	case inv.Policy != "":
+		return ps.ByName[inv.Policy], civil.Date{}
+	case a.Policy != "":
+		return ps.ByName[a.Policy], civil.Date{}
 	}
+	var older civil.Date
 	for _, r := range ps.Rules {
-		if ok, _ := path.Match(r.Account, a.ID); (ok || r.Account == "") && (r.Country == "" || r.Country == a.Country) {
-			return ps.ByName[r.Policy]
+		if !r.matches(a, inv) {
+			continue
+		}
+		if r.Age > 0 {
+			if inv.DueOn.IsZero() {
+				continue
+			}
+			if from := inv.DueOn.AddDays(r.Age); ps.today(a, now).Before(from) {
+				if older.IsZero() || from.Before(older) {
+					older = from
+				}
+				continue
+			}
+		}
+		return ps.ByName[r.Policy], older
+	}
+	return ps.ByName[ps.Default], older
+}
+
+// matches reports whether all that a rule names fits, but for the age.
+func (r *Rule) matches(a *Account, inv *Invoice) bool {
+	if r.Account != "" {
+		if ok, _ := path.Match(r.Account, a.ID); !ok {
+			return false
 		}
 	}
-	return ps.ByName[ps.Default]
+	if r.Above != nil {
+		if least, ok := r.Above[inv.Total.Currency]; !ok || inv.Total.Minor <= least {
+			return false
+		}
+	}
+	return (r.Country == "" || r.Country == a.Country) &&
+		(r.Currency == "" || r.Currency == inv.Total.Currency) &&
+		(r.Tag == "" || slices.Contains(inv.Tags, r.Tag))
 }
 
-// Next decides for an account by the policy that applies to it; see
-// [Policy.Next].
-func (ps *Policies) Next(a Account, now time.Time) Decision {
-	if p := ps.For(&a); p != nil {
-		return p.Next(a, now)
+// today returns the date in the account's zone.
+func (ps *Policies) today(a *Account, now time.Time) civil.Date {
+	switch {
+	case a.Zone != nil:
+		return civil.Of(now.In(a.Zone))
+	case ps.Zone != nil:
+		return civil.Of(now.In(ps.Zone))
 	}
-	return Decision{Code: CodeNoPolicy, Person: true, Why: "the policy " + a.Policy + " is not in the configuration"}
+	return civil.Of(now.UTC())
 }
 
 // zone returns the time zone in which an account's days are counted (R16).
@@ -192,14 +274,12 @@ func (p *Policy) zone(a *Account) *time.Location {
 	return time.UTC
 }
 
-// Step returns the step with a name, or nil.
-func (p *Policy) Step(name string) *Step {
-	for i := range p.Steps {
-		if p.Steps[i].Name == name {
-			return &p.Steps[i]
-		}
+// calendar returns the working days of an account.
+func (p *Policy) calendar(a *Account) *calendar.Calendar {
+	if c, ok := p.Calendars[a.Country]; ok {
+		return c
 	}
-	return nil
+	return p.Calendar
 }
 
 // collects reports whether the policy collects a currency.

@@ -3,6 +3,7 @@ package invoices
 import (
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -25,6 +26,8 @@ type Row struct {
 	IssuedOn    civil.Date
 	DueOn       civil.Date
 	Description string
+	Policy      string   // of this invoice alone
+	Tags        []string // sorted, each once
 
 	Customer Debtor
 }
@@ -186,6 +189,7 @@ func Revise(old *Invoice, row Row, now time.Time, today civil.Date) (Invoice, Ch
 	next := Invoice{
 		Number: row.Number, Status: row.Status, Total: row.Total, Paid: row.Paid, Credited: row.Credited,
 		IssuedOn: row.IssuedOn, DueOn: row.DueOn, Description: row.Description, Episode: 1,
+		Policy: row.Policy, Tags: row.Tags,
 	}
 	if next.Status == "" {
 		next.Status = Open
@@ -202,6 +206,10 @@ func Revise(old *Invoice, row Row, now time.Time, today civil.Date) (Invoice, Ch
 	next.Episode, next.Moved, next.Released = old.Episode, old.Moved, old.Released
 	next.Hold, next.Links, next.Steps = old.Hold, old.Links, old.Steps
 	next.Source, next.Known, next.Doubt = old.Source, old.Known, old.Doubt
+	next.Promise, next.Approved = old.Promise, old.Approved
+	if p := &next.Promise; !p.On.IsZero() && p.Kept.IsZero() && next.kept() {
+		p.Kept = now
+	}
 	if same(old, &next) {
 		next.Rest = old.Rest
 		return next, Unchanged
@@ -221,7 +229,8 @@ func Revise(old *Invoice, row Row, now time.Time, today civil.Date) (Invoice, Ch
 // same reports whether two readings of an invoice say the same.
 func same(a, b *Invoice) bool {
 	return a.Status == b.Status && a.Total == b.Total && a.Paid == b.Paid && a.Credited == b.Credited &&
-		a.IssuedOn == b.IssuedOn && a.DueOn == b.DueOn && a.Description == b.Description && !a.Vanished
+		a.IssuedOn == b.IssuedOn && a.DueOn == b.DueOn && a.Description == b.Description && !a.Vanished &&
+		a.Policy == b.Policy && slices.Equal(a.Tags, b.Tags)
 }
 
 // collectible reports whether the books say that something is owed.

@@ -19,11 +19,13 @@ type Worker struct {
 	Post     Post
 	Texts    Texts
 	Policies *invoices.Policies
-	Now      func() time.Time // the business clock
-	Token    func() string    // makes the random part of a webhook URL; nil: links have none
-	Salt     string           // of this installation; letter ids are derived from it
-	Language string           // of accounts without one
-	Test     bool             // the installation is in test mode (R26)
+	Now      func() time.Time                  // the business clock
+	Token    func() string                     // makes the random part of a webhook URL; nil: links have none
+	Salt     string                            // of this installation; letter ids are derived from it
+	Language string                            // of accounts without one
+	Bank     map[string][]string               // where to pay without a link, by currency; printed in letters
+	Files    func(name string) ([]byte, error) // reads what steps attach; nil: nothing can be
+	Test     bool                              // the installation is in test mode (R26)
 
 	Lease     time.Duration // how long a claim is ours alone; 0: two minutes
 	Patience  time.Duration // how long a letter under way keeps the claim; 0: a little over ten minutes, for the final dot (RFC 5321, 4.5.3.2.6)
@@ -197,7 +199,7 @@ func (r *run) act(a invoices.Account, d invoices.Decision) (invoices.Account, er
 	case invoices.Withdraw:
 		return r.end(a, invoices.LetterEnded{ID: d.Letter, Try: d.Try, Result: d.Withdrawn(), At: r.w.Now(), Why: d.Why})
 	case invoices.Doubt:
-		return r.end(a, invoices.LetterEnded{ID: d.Letter, Try: d.Try, Result: r.inDoubt(&a, d.Try), At: r.w.Now(), Why: d.Why})
+		return r.end(a, invoices.LetterEnded{ID: d.Letter, Try: d.Try, Result: r.inDoubt(&a, d.Letter, d.Try), At: r.w.Now(), Why: d.Why})
 	}
 	panic("jobs: no hand for " + d.Act.String())
 }
@@ -264,9 +266,12 @@ func (r *run) ledgerTime() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.WithoutCancel(r.hard), time.Minute)
 }
 
-func (r *run) inDoubt(a *invoices.Account, try int) invoices.Result {
-	if p := r.w.Policies.For(a); p != nil {
-		return p.InDoubt(try)
+// inDoubt returns what becomes of a letter whose final dot got no answer.
+func (r *run) inDoubt(a *invoices.Account, id string, try int) invoices.Result {
+	for _, l := range a.Letters {
+		if l.ID == id && len(l.Items) > 0 {
+			return r.w.Policies.InDoubt(a, l.Items, try, r.w.Now())
+		}
 	}
 	return invoices.Uncertain
 }

@@ -272,7 +272,7 @@ func TestR19_WhatTheServerSays(t *testing.T) {
 			for _, o := range inv.Steps {
 				got = o.Result
 			}
-			d, _ := w.rules.For(&a).Explain(&a, inv, w.now)
+			d, _ := w.rules.Explain(&a, inv, w.now)
 			if len(w.outbox) != tt.mails || got != tt.result || d.Code != tt.code {
 				t.Errorf("%s (%s)\n\tgot  %d mails, %q, %s\n\twant %d mails, %q, %s", tt.says, db.name, len(w.outbox), got, d.Code, tt.mails, tt.result, tt.code)
 			}

@@ -54,7 +54,7 @@ func (r *run) linkFailed(a invoices.Account, d invoices.Decision, err error, bef
 func (r *run) makeLink(a invoices.Account, d invoices.Decision) (invoices.Account, error) {
 	w := r.w
 	inv := a.Find(d.Invoice)
-	p := w.Policies.For(&a)
+	p := w.Policies.For(&a, inv, w.Now())
 	link := invoices.Link{Gen: 1, Amount: inv.Open(), State: invoices.Wanted, Key: p.Key.Own, Since: w.Now()}
 	if n := len(inv.Links); n > 0 {
 		link.Gen = inv.Links[n-1].Gen

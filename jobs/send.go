@@ -9,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"dunning/internal/civil"
 	"dunning/invoices"
 )
 
@@ -19,8 +18,7 @@ import (
 // without an answer leaves a doubt.
 func (r *run) send(a invoices.Account, d invoices.Decision) (invoices.Account, error) {
 	w := r.w
-	p := w.Policies.For(&a)
-	draft, err := w.draft(&a, p, d)
+	draft, err := w.draft(&a, d)
 	if err != nil {
 		return r.end(a, r.blocked(&a, d.Items[0].Invoice, d.Act, err))
 	}
@@ -28,9 +26,16 @@ func (r *run) send(a invoices.Account, d invoices.Decision) (invoices.Account, e
 	if err != nil { // a wrong letter is never sent (R22)
 		return r.end(a, r.blocked(&a, d.Items[0].Invoice, d.Act, err))
 	}
+	for _, file := range d.Attach {
+		f, err := w.attach(file)
+		if err != nil {
+			return r.end(a, r.blocked(&a, d.Items[0].Invoice, d.Act, err))
+		}
+		text.Files = append(text.Files, f)
+	}
 	l := invoices.Letter{
 		ID: w.letterID(d.Items), Try: 1, Account: a.ID, Template: d.Template, Language: draft.Language, Single: d.Single,
-		Items: d.Items, To: []string{a.Email}, CC: copies(&a, p, d), State: invoices.Sending, Text: text,
+		Items: d.Items, From: d.From, ReplyTo: d.ReplyTo, To: []string{a.Email}, CC: copies(&a, d), State: invoices.Sending, Text: text,
 		Thread: thread(a.Find(d.Items[0].Invoice)),
 	}
 	for _, old := range a.Letters {
@@ -108,7 +113,7 @@ func (r *run) carry(a invoices.Account, d invoices.Decision, l invoices.Letter, 
 		end.Result = invoices.Delayed
 		_ = r.stop(invoices.AlarmMail, err)
 	default:
-		end.Result = r.inDoubt(&a, l.Try)
+		end.Result = r.inDoubt(&a, l.ID, l.Try)
 	}
 	return r.end(a, append([]invoices.Fact{end}, facts...)...)
 }
@@ -152,38 +157,6 @@ func (r *run) restItems(a *invoices.Account, d invoices.Decision, items []invoic
 	return facts
 }
 
-// draft gathers what a letter says.
-func (w *Worker) draft(a *invoices.Account, p *invoices.Policy, d invoices.Decision) (invoices.Draft, error) {
-	zone := a.Zone
-	if zone == nil {
-		zone = p.Zone
-	}
-	if zone == nil {
-		zone = time.UTC
-	}
-	draft := invoices.Draft{
-		Template: d.Template, Language: a.Language, Zone: zone, Today: civil.Of(w.Now().In(zone)),
-		Customer: a.Name, Country: a.Country, Test: w.Test,
-	}
-	if draft.Language == "" {
-		draft.Language = w.Language
-	}
-	for _, it := range d.Items {
-		inv := a.Find(it.Invoice)
-		link := inv.Link(it.Gen)
-		if link.Amount != it.Amount || inv.Open() != it.Amount { // never a mail that disagrees with its link (R12)
-			return draft, fmt.Errorf("the link %s asks for another amount than is open", link.Ref)
-		}
-		draft.Lines = append(draft.Lines, invoices.Line{
-			Number: inv.Number, Description: inv.Description, IssuedOn: inv.IssuedOn, DueOn: inv.DueOn,
-			Total: inv.Total, Open: it.Amount, DaysLate: draft.Today.DaysSince(inv.DueOn), URL: link.URL, Until: link.Expires,
-		})
-	}
-	var err error
-	draft.Totals, err = invoices.Totals(d.Items)
-	return draft, err
-}
-
 // thread returns the id of the first letter that was sent about an invoice.
 func thread(inv *invoices.Invoice) string {
 	for _, o := range inv.Steps {
@@ -196,13 +169,8 @@ func thread(inv *invoices.Invoice) string {
 
 // copies returns who else gets the letter: the customer's own further
 // addresses and those of the steps it carries, each once (R14).
-func copies(a *invoices.Account, p *invoices.Policy, d invoices.Decision) []string {
-	cc := slices.Clone(a.CC)
-	for _, it := range d.Items {
-		if s := p.Step(it.Step); s != nil {
-			cc = append(cc, s.CC...)
-		}
-	}
+func copies(a *invoices.Account, d invoices.Decision) []string {
+	cc := slices.Concat(a.CC, d.CC)
 	slices.Sort(cc)
 	return slices.DeleteFunc(slices.Compact(cc), func(addr string) bool { return addr == a.Email })
 }

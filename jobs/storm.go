@@ -76,11 +76,7 @@ func (r *run) plan(ctx context.Context) (budget, error) {
 	b.covered, b.any = invoices.Covers(approved...), len(approved) > 0
 	var fresh [][]invoices.Item
 	err = w.Plans.Due(ctx, q, func(a invoices.Account) error {
-		p := w.Policies.For(&a)
-		if p == nil {
-			return nil
-		}
-		for _, items := range r.would(p, a, q.Now) {
+		for _, items := range r.would(a, q.Now) {
 			if !b.covered(items) {
 				fresh = append(fresh, items)
 			}
@@ -96,14 +92,14 @@ func (r *run) plan(ctx context.Context) (budget, error) {
 }
 
 // would asks the policy; an account that breaks it sends nothing now either.
-func (r *run) would(p *invoices.Policy, a invoices.Account, now time.Time) (letters [][]invoices.Item) {
+func (r *run) would(a invoices.Account, now time.Time) (letters [][]invoices.Item) {
 	defer func() {
 		if v := recover(); v != nil {
 			r.broke(a.ID, v, debug.Stack())
 			letters = nil
 		}
 	}()
-	return p.Would(a, now, r.order.Job.May)
+	return r.w.Policies.Would(a, now, r.order.Job.May)
 }
 
 // median returns the middle of some numbers; 0: there are none.

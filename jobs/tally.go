@@ -110,11 +110,10 @@ func (t *tally) count(f invoices.Fact) {
 // owed returns the steps that this run is to answer for, and opens the books
 // on them.
 func (r *run) owed(a *invoices.Account) []invoices.Owed {
-	p := r.w.Policies.For(a)
-	if p == nil || !r.order.Job.sends(invoices.Email) && !r.order.Job.sends(invoices.Remind) {
+	if !r.order.Job.sends(invoices.Email) && !r.order.Job.sends(invoices.Remind) {
 		return nil
 	}
-	owed := slices.DeleteFunc(p.Owed(a, r.w.Now()), func(o invoices.Owed) bool { return !r.order.Job.sends(o.By) })
+	owed := slices.DeleteFunc(r.w.Policies.Owed(a, r.w.Now()), func(o invoices.Owed) bool { return !r.order.Job.sends(o.By) })
 	r.tally.due(len(owed))
 	return owed
 }
@@ -122,7 +121,7 @@ func (r *run) owed(a *invoices.Account) []invoices.Owed {
 // account says where the steps that were owed stand now.
 func (r *run) account(a *invoices.Account, owed []invoices.Owed) {
 	for _, o := range owed {
-		class, code := r.w.Policies.For(a).Class(a, o.Item, r.w.Now())
+		class, code := r.w.Policies.Class(a, o.Item, r.w.Now())
 		if class == invoices.ClassLeft && r.budget.plan != nil {
 			class, code = invoices.ClassHeld, invoices.CodeApproval
 		}

@@ -415,7 +415,7 @@ func (w *world) lookup(number string) (invoices.Account, *invoices.Invoice) {
 func (w *world) why(number string) string {
 	w.t.Helper()
 	a, inv := w.lookup(number)
-	d, _ := w.rules.For(&a).Explain(&a, inv, w.now)
+	d, _ := w.rules.Explain(&a, inv, w.now)
 	return d.Why
 }
 

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"dunning/invoices"
 )
 
@@ -95,7 +97,7 @@ func TestR22_TheGateReadsEveryLetter(t *testing.T) {
 	} {
 		text := good
 		c.spoil(&text)
-		if text == good {
+		if cmp.Equal(text, good) {
 			t.Errorf("%s: nothing was spoilt", c.sentence)
 		}
 		wrong := newGate(view, nil).read(text)

@@ -83,11 +83,7 @@ func (a *app) explainCommand() *cobra.Command {
 			for _, e := range events {
 				x.Events = append(x.Events, explainedEvent{e.At, e.Actor, e.Kind, e.Detail})
 			}
-			if p := w.cfg.Policies.For(&acc); p != nil {
-				x.decide(p, &acc, inv, now)
-			} else {
-				x.Says, x.Person = w.cfg.Policies.Next(acc, now).Why, true
-			}
+			x.decide(w.cfg.Policies, &acc, inv, now)
 			if a.json {
 				return a.printJSON(x)
 			}
@@ -112,9 +108,11 @@ func explain(acc *invoices.Account, inv *invoices.Invoice) *explanation {
 }
 
 // decide adds what the policy says now and what it would do in the next year.
-func (x *explanation) decide(p *invoices.Policy, acc *invoices.Account, inv *invoices.Invoice, now time.Time) {
-	x.Policy = p.Name
-	d, asked := p.Explain(acc, inv, now)
+func (x *explanation) decide(ps *invoices.Policies, acc *invoices.Account, inv *invoices.Invoice, now time.Time) {
+	if p := ps.For(acc, inv, now); p != nil {
+		x.Policy = p.Name
+	}
+	d, asked := ps.Explain(acc, inv, now)
 	for _, q := range asked {
 		answer := "no"
 		if q.Fits {
@@ -123,7 +121,7 @@ func (x *explanation) decide(p *invoices.Policy, acc *invoices.Account, inv *inv
 		x.Asked = append(x.Asked, q.Says+": "+answer)
 	}
 	x.Says, x.Code, x.Person, x.NextLook = d.Why, string(d.Code), d.Person, d.At
-	told, _ := p.Forecast(*acc, now, now.AddDate(1, 0, 0))
+	told, _ := ps.Forecast(*acc, now, now.AddDate(1, 0, 0))
 	for _, f := range told {
 		for _, l := range lineOf(acc, f) {
 			if l.Invoice == inv.Number {

@@ -39,7 +39,6 @@ func (a *app) invoicesCommand() *cobra.Command {
 			now := w.now()
 			lines := []line{}
 			err = w.db.Walk(cmd.Context(), f, now, func(acc invoices.Account) error {
-				p := w.cfg.Policies.For(&acc)
 				for i := range acc.Invoices {
 					inv := &acc.Invoices[i]
 					l := line{Invoice: inv.Number, Account: acc.ID, Name: acc.Name, Status: string(inv.Status), Open: inv.Open().String(), DueOn: inv.DueOn.String()}
@@ -49,10 +48,7 @@ func (a *app) invoicesCommand() *cobra.Command {
 					if n := len(inv.Links); n > 0 {
 						l.Link = string(inv.Links[n-1].State)
 					}
-					d := w.cfg.Policies.Next(acc, now)
-					if p != nil {
-						d, _ = p.Explain(&acc, inv, now)
-					}
+					d, _ := w.cfg.Policies.Explain(&acc, inv, now)
 					l.Says, l.Next, l.Person = d.Why, d.At, d.Person
 					lines = append(lines, l)
 				}

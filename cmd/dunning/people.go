@@ -289,15 +289,9 @@ func (w *works) concerns(ctx context.Context) ([]concern, error) {
 	}
 	now := w.now()
 	err = w.db.Walk(ctx, store.Filter{}, now, func(acc invoices.Account) error {
-		p := w.cfg.Policies.For(&acc)
 		for i := range acc.Invoices {
 			inv := &acc.Invoices[i]
-			d := invoices.Decision{Code: invoices.CodeNoPolicy, Person: true}
-			if p != nil {
-				d, _ = p.Explain(&acc, inv, now)
-			} else {
-				d = w.cfg.Policies.Next(acc, now)
-			}
+			d, _ := w.cfg.Policies.Explain(&acc, inv, now)
 			c := concern{Invoice: inv.Number, Account: acc.ID, Name: acc.Name, Open: inv.Open().String(), Letter: letterInDoubt(&acc, inv)}
 			if d.Person {
 				c.Kind, c.What, c.Do = string(d.Code), d.Why, remedy(d.Code, inv.Number, acc.ID)

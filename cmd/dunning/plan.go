@@ -77,14 +77,7 @@ func (a *app) forecast(ctx context.Context, o forecastOptions) error {
 		if accounts++; o.limit > 0 && accounts > o.limit {
 			return store.ErrEnough
 		}
-		p := w.cfg.Policies.For(&acc)
-		if p == nil {
-			d := w.cfg.Policies.Next(acc, now)
-			lines = append(lines, planned{At: now, Account: acc.ID, Name: acc.Name, Act: "nothing", Why: d.Why, Person: true})
-			people++
-			return nil
-		}
-		told, _ := p.Forecast(acc, now, now.Add(o.span))
+		told, _ := w.cfg.Policies.Forecast(acc, now, now.Add(o.span))
 		for _, f := range told {
 			if o.may != nil && !o.may[f.Decision.Act] {
 				continue
@@ -95,7 +88,7 @@ func (a *app) forecast(ctx context.Context, o forecastOptions) error {
 			}
 		}
 		for i := range acc.Invoices {
-			d, _ := p.Explain(&acc, &acc.Invoices[i], now)
+			d, _ := w.cfg.Policies.Explain(&acc, &acc.Invoices[i], now)
 			if d.Act != invoices.Idle || !d.Person && !o.all {
 				continue
 			}

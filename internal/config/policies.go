@@ -119,7 +119,7 @@ func (n node) linkTerms(p *invoices.Policy) node {
 		Life:        period.Period{Days: 30},
 		Lead:        m["lead"].span(60*day, period.Period{Days: 1}),
 		MinLife:     m["min_life"].span(60*day, period.Period{Days: 3}),
-		OnExpiry:    invoices.OnExpiry(m["on_expiry"].word("mail", "mail", "next_step", "leave")),
+		OnExpiry:    invoices.AtExpiry(m["on_expiry"].word("mail", "mail", "next_step", "leave")),
 		MaxRenewals: m["max_renewals"].integer(0, 100, 3),
 		Poll:        m["poll"].duration(time.Minute, 7*day, time.Hour),
 	}

@@ -324,7 +324,7 @@ func (o *oracle) complete() {
 		if len(o.byKey[fmt.Sprintf("%s/%d/final", r.Number, len(b.episodes))]) == 0 {
 			a, err := o.w.desk.Lookup(ctx, r.Number)
 			o.w.must(err)
-			p := o.w.policies("").ByName["standard"]
+			p := o.w.policies("")
 			d, _ := p.Explain(&a, a.Find(r.Number), time.Now())
 			o.broken(2, "%s, due %s, open %d, never heard the last word; the policy says: %s\n\tcustomer %s in %s; steps %+v\n\tlinks %+v\n\trest %+v", r.Number, r.DueOn, b.open(), d.Why, b.customer.id, b.customer.local(), a.Find(r.Number).Steps, a.Find(r.Number).Links, a.Find(r.Number).Rest)
 		}
