@@ -93,6 +93,7 @@ type Mail struct {
 	Language      string   // of customers without one of their own
 	Languages     []string // that letters are written in; Language is among them
 	DKIM          []DKIMKey
+	Bank          map[string][]string // where to pay without a link, lines by currency
 }
 
 // A DKIMKey signs the letters of a domain (RFC 6376).

@@ -19,7 +19,7 @@ var jobs = []struct{ name, cron string }{
 }
 
 // builtIn are the letters that the program brings along.
-var builtIn = []string{"final", "firm", "friendly", "new_link", "request", "upcoming"}
+var builtIn = []string{"broken_promise", "expiring", "failed_attempt", "final", "firm", "friendly", "new_link", "request", "upcoming"}
 
 // languages are those that amounts, dates and letters can be written in.
 var languages = []string{"en", "nl", "de"}
@@ -28,6 +28,7 @@ var languages = []string{"en", "nl", "de"}
 var columns = []string{
 	"number", "customer_id", "customer_name", "customer_email", "currency", "total", "paid", "credited",
 	"issued_on", "due_on", "status", "description", "language", "country", "timezone", "policy",
+	"invoice_policy", "tags",
 }
 
 // weekdays in the order of time.Weekday.

@@ -40,16 +40,20 @@ func (c *Config) policies(n node, common invoices.Policy) {
 }
 
 func (c *Config) policy(n node, p *invoices.Policy) {
-	m := n.settings("currencies", "min_amount", "pending_max", "link", "steps")
+	m := n.settings("currencies", "min_amount", "pending_max", "promise_grace", "link", "steps", "on_failed_attempt", "broken_promise")
 	m["currencies"].need("[EUR]")
 	m["steps"].need("- {name: request, when: on issue date, template: request}")
 	p.Currencies = m["currencies"].currencies()
 	p.MinAmount = m["min_amount"].amounts(p.Currencies)
 	p.PendingMax = m["pending_max"].workingDays(1, 60, 5)
+	p.Grace = m["promise_grace"].days(0, 60, 3)
+	p.MaxItems = min(500, max(50, int(40*c.CostPlus.PerSecond)))
 	life := m["link"].linkTerms(p)
 	ladder := c.steps(m["steps"], p)
 	ladder.climb(p)
 	ladder.outlive(p, life)
+	p.FailedAttempt = c.besides(m["on_failed_attempt"], failedAttempt)
+	p.BrokenPromise = c.besides(m["broken_promise"], brokenPromise)
 }
 
 func (n node) currencies() []string {
@@ -154,7 +158,7 @@ func wholeDays(d time.Duration) int {
 	return int((d + day - 1) / day)
 }
 
-// rules reads which customers have which policy.
+// rules reads which invoices have which policy.
 func (c *Config) rules(n node) {
 	const example = `- {when: {account: "ACME*"}, policy: gentle}`
 	names := slices.Sorted(maps.Keys(c.Policies.ByName))
@@ -162,25 +166,96 @@ func (c *Config) rules(n node) {
 		m := e.settings("when", "policy")
 		m["when"].need(`{account: "ACME*"} or {country: BE}`)
 		m["policy"].need("gentle")
-		w := m["when"].settings("account", "country")
-		rule := invoices.Rule{Account: w["account"].text(), Country: w["country"].country(), Policy: m["policy"].text()}
-		if _, err := path.Match(rule.Account, ""); err != nil {
-			w["account"].wrong("a [ is not closed in this pattern; * stands for anything, as in ACME*")
-		}
-		if m["when"].there() && w["account"].blank() && w["country"].blank() {
-			m["when"].wrong(`this matches every customer; write {account: "ACME*"} or {country: BE}, or change the policy standard`)
-		}
+		rule := m["when"].condition()
+		rule.Policy = m["policy"].text()
 		if s := m["policy"].scalar(); s.ok && !slices.Contains(names, s.text) {
 			s.refuse("is not a policy%s", hintAmong(s, names))
+		} else if p := c.Policies.ByName[rule.Policy]; p != nil && rule.Currency != "" && !slices.Contains(p.Currencies, rule.Currency) {
+			m["policy"].wrong("the policy %s does not collect %s; add it to its currencies, or name another policy", rule.Policy, rule.Currency)
 		}
 		for _, r := range c.Policies.Rules {
-			if (r.Account == "" || r.Account == "*" || r.Account == rule.Account) && (r.Country == "" || r.Country == rule.Country) {
+			if covers(r, rule) {
 				e.wrong("a rule above matches all that this one does, and the first that matches wins; move this one up, or remove it")
 				break
 			}
 		}
 		c.Policies.Rules = append(c.Policies.Rules, rule)
 	}
+}
+
+// condition reads what a rule matches.
+func (n node) condition() invoices.Rule {
+	told := len(n.r.problems)
+	w := n.settings("account", "country", "currency", "above", "age", "tag")
+	rule := invoices.Rule{Account: w["account"].text(), Country: w["country"].country(), Tag: w["tag"].tag()}
+	if s := w["currency"].scalar(); s.ok {
+		if _, known := money.Exponent(s.text); known {
+			rule.Currency = s.text
+		} else {
+			s.refuse("is not a currency of ISO 4217; write it like EUR%s", didYouMean(s, currencies))
+		}
+		w["currency"].is(s.text)
+	}
+	if w["above"].there() {
+		rule.Above = w["above"].amounts(nil)
+		if rule.Currency != "" && len(rule.Above) > 0 {
+			if _, same := rule.Above[rule.Currency]; !same || len(rule.Above) > 1 {
+				w["above"].wrong("this rule is about %s only; write an amount in %s, and no other", rule.Currency, rule.Currency)
+			}
+		}
+	}
+	rule.Age = w["age"].days(1, 3660, 0)
+	if _, err := path.Match(rule.Account, ""); err != nil {
+		w["account"].wrong("a [ is not closed in this pattern; * stands for anything, as in ACME*")
+	}
+	if n.there() && len(n.r.problems) == told && allBlank(w) {
+		n.wrong(`this matches every customer; write {account: "ACME*"} or {country: BE}, or change the policy standard`)
+	}
+	return rule
+}
+
+func allBlank(m map[string]node) bool {
+	for _, n := range m {
+		if !n.blank() {
+			return false
+		}
+	}
+	return true
+}
+
+var tagForm = regexp.MustCompile(`^[a-z0-9_-]{1,40}$`)
+
+// tag reads a word that finance marks invoices with.
+func (n node) tag() string {
+	s := n.scalar()
+	n.is(s.text)
+	if s.ok && !tagForm.MatchString(s.text) {
+		s.refuse("is no tag; one is a word of small letters, digits, - and _, as in the column tags of a source")
+		return ""
+	}
+	return s.text
+}
+
+// covers reports whether a rule matches all that a later one does.
+func covers(above, below invoices.Rule) bool {
+	for currency, least := range above.Above {
+		if more, ok := below.Above[currency]; !ok || more < least {
+			return false
+		}
+	}
+	for currency := range below.Above {
+		if _, ok := above.Above[currency]; above.Above != nil && !ok {
+			return false
+		}
+	}
+	if above.Above != nil && below.Above == nil {
+		return false
+	}
+	return (above.Account == "" || above.Account == "*" || above.Account == below.Account) &&
+		(above.Country == "" || above.Country == below.Country) &&
+		(above.Currency == "" || above.Currency == below.Currency) &&
+		(above.Tag == "" || above.Tag == below.Tag) &&
+		above.Age <= below.Age
 }
 
 // hintAmong is hint, unless it would tell what a reference stands for.

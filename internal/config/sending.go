@@ -16,13 +16,14 @@ import (
 
 // sending reads the manners that all policies share.
 func (c *Config) sending(n node) invoices.Policy {
-	m := n.settings("window", "days", "holidays", "start_from", "min_gap", "max_per_week", "max_per_run", "approve_above", "max_lateness", "on_uncertain")
+	m := n.settings("window", "days", "holidays", "blackout", "catch_up", "start_from", "min_gap", "max_per_week", "max_per_run", "approve_above", "max_lateness", "on_uncertain")
 	c.Sending.MaxPerRun = m["max_per_run"].integer(1, 1_000_000, 5000)
 	c.Sending.ApproveAbove = m["approve_above"].integer(1, 1_000_000, 50)
 	p := invoices.Policy{
 		Zone:         c.Zone,
 		Window:       m["window"].window(invoices.Window{From: 8 * 60, To: 17 * 60}),
-		Calendar:     workingDays(m["days"], m["holidays"]),
+		Blackout:     m["blackout"].stretches(),
+		CatchUp:      invoices.CatchUp(m["catch_up"].word("latest", "latest", "next")),
 		StartFrom:    m["start_from"].date(),
 		MinGap:       m["min_gap"].days(0, 14, 3),
 		MaxPerWeek:   m["max_per_week"].integer(1, 50, 2),
@@ -34,6 +35,7 @@ func (c *Config) sending(n node) invoices.Policy {
 			Former: c.CostPlus.FormerKeys, Abandoned: c.CostPlus.Abandoned,
 		},
 	}
+	p.Calendar, p.Calendars = calendars(m["days"], m["holidays"])
 	if c.Sending.ApproveAbove > c.Sending.MaxPerRun && m["approve_above"].there() {
 		m["approve_above"].wrong("a run may send %d letters (max_per_run), so it never comes to %d; make approve_above smaller, or max_per_run larger", c.Sending.MaxPerRun, c.Sending.ApproveAbove)
 	}
@@ -45,40 +47,92 @@ func (c *Config) sending(n node) invoices.Policy {
 	return p
 }
 
-// workingDays reads the days on which letters may leave.
-func workingDays(days, holidays node) *calendar.Calendar {
-	o := calendar.Options{Workdays: days.weekdays()}
-	m := holidays.settings("calendar", "add", "remove")
-	names := append(calendar.Countries(), "none")
-	switch country := m["calendar"]; {
-	case country.scalar().text == "uk":
+// calendars reads the days on which letters may leave: the installation's, and
+// those for customers in some countries.
+func calendars(days, holidays node) (*calendar.Calendar, map[string]*calendar.Calendar) {
+	week := days.weekdays()
+	m := holidays.settings("calendar", "add", "remove", "countries")
+	country := m["calendar"]
+	o := calendar.Options{Workdays: week}
+	if country.scalar().text == "uk" {
 		country.wrong("there is no calendar uk; did you mean \"gb\"?")
-	default:
-		if o.Country = country.word("none", names...); o.Country == "none" {
-			o.Country = ""
-		}
+	} else if o.Country = country.word("none", append(calendar.Countries(), "none")...); o.Country == "none" {
+		o.Country = ""
 	}
+	own := workingDays(o, m["add"], m["remove"], country)
+	var there map[string]*calendar.Calendar
+	for _, e := range m["countries"].entries() {
+		if e.name == "ecb" || !slices.Contains(calendar.Countries(), e.name) {
+			names := slices.DeleteFunc(calendar.Countries(), func(c string) bool { return c == "ecb" })
+			e.key.wrong("no holidays are known of %q; write %s", outline(e.name), alternatives(names))
+			continue
+		}
+		of := e.value.settings("add", "remove")
+		e.key.is(e.name)
+		if there == nil {
+			there = map[string]*calendar.Calendar{}
+		}
+		there[strings.ToUpper(e.name)] = workingDays(calendar.Options{Workdays: week, Country: e.name, Add: o.Add}, of["add"], of["remove"], e.key)
+	}
+	return own, there
+}
+
+// workingDays makes a calendar with holidays added and removed. Country is
+// where its name stands.
+func workingDays(o calendar.Options, add, remove, country node) *calendar.Calendar {
 	national, err := calendar.New(calendar.Options{Country: o.Country})
 	if err != nil {
-		m["calendar"].wrong("%v", err)
+		country.wrong("%v", err)
 		return nil
 	}
-	for _, d := range m["add"].dates() {
+	for _, d := range add.dates() {
 		o.Add = append(o.Add, d.date)
 	}
-	for _, d := range m["remove"].dates() {
+	for _, d := range remove.dates() {
 		if slices.Contains(o.Add, d.date) {
 			d.wrong("%v is both added and removed; remove one of them", d.date)
 		} else if _, holiday := national.Holiday(d.date); !holiday {
-			d.wrong("%v is no holiday of the calendar %s, so it cannot be removed; leave it out", d.date, m["calendar"].r.effective[m["calendar"].path])
+			d.wrong("%v is no holiday of the calendar %s, so it cannot be removed; leave it out", d.date, country.r.effective[country.path])
 		}
 		o.Remove = append(o.Remove, d.date)
 	}
 	cal, err := calendar.New(o)
-	if err != nil && len(holidays.r.problems) == 0 { // else it was told already
-		holidays.wrong("%v", err)
+	if err != nil && len(country.r.problems) == 0 { // else it was told already
+		country.wrong("%v", err)
 	}
 	return cal
+}
+
+// stretches reads days, and stretches of them, on which no letter leaves.
+func (n node) stretches() []invoices.Days {
+	var list []invoices.Days
+	for _, e := range n.list("[2026-08-03, 2026-12-24 to 2027-01-02]") {
+		s := e.scalar()
+		e.is(s.text)
+		if !s.ok {
+			continue
+		}
+		from, to, two := strings.Cut(s.text, " to ")
+		d, err := civil.Parse(strings.TrimSpace(from))
+		last := d
+		if err == nil && two {
+			last, err = civil.Parse(strings.TrimSpace(to))
+		}
+		switch {
+		case err != nil:
+			s.refuse("is no day and no stretch of days; write it like 2026-12-24 or 2026-12-24 to 2027-01-02")
+		case last.Before(d):
+			s.refuse("ends before it begins; write the earlier day first")
+		case last.DaysSince(d) > 92:
+			s.refuse("is longer than three months; nobody would be reminded for so long (to stop all letters: dunning pause)")
+		default:
+			list = append(list, invoices.Days{From: d, To: last})
+		}
+	}
+	if len(list) > 100 {
+		n.wrong("there are %d of them; at most 100", len(list))
+	}
+	return list
 }
 
 // weekdays reads days of the week; none given is Monday to Friday.

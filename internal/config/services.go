@@ -7,6 +7,10 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"dunning/internal/money"
 )
 
 // The sections about what the program talks to: database, Cost+, mail server,
@@ -206,12 +210,13 @@ func (c *Config) authorities(n node) string {
 }
 
 func (c *Config) mail(n node) {
-	m := n.settings("from", "reply_to", "test_recipient", "language", "languages", "dkim")
+	m := n.settings("from", "reply_to", "test_recipient", "language", "languages", "dkim", "bank")
 	m["from"].need("Example BV <billing@example.com>")
 	c.Mail = Mail{From: m["from"].sender(), ReplyTo: m["reply_to"].sender(), TestRecipient: m["test_recipient"].mailbox()}
 	for _, e := range m["dkim"].list("- {domain: example.com, selector: billing, key_file: dkim.pem}") {
 		c.Mail.DKIM = append(c.Mail.DKIM, c.dkim(e))
 	}
+	c.Mail.Bank = m["bank"].bank()
 	if c.CostPlus.Mode == "test" {
 		m["test_recipient"].need("finance@example.com, where every letter goes in mode test")
 	}
@@ -250,6 +255,66 @@ func (c *Config) dkim(n node) DKIMKey {
 		k.PEM = Secret{string(b)}
 	}
 	return k
+}
+
+// bank reads where customers pay without a link: lines to print, by currency.
+func (n node) bank() map[string][]string {
+	var bank map[string][]string
+	for _, e := range n.entries() {
+		if _, known := money.Exponent(e.name); !known {
+			e.key.wrong("%q is not a currency of ISO 4217; write it like {EUR: [Example BV, IBAN NL91 ABNA 0417 1643 00]}", outline(e.name))
+			continue
+		}
+		var lines []string
+		if _, list := e.value.n.(*ast.SequenceNode); list {
+			for _, line := range e.value.list("[Example BV, IBAN NL91 ABNA 0417 1643 00]") {
+				lines = append(lines, line.bankLine())
+			}
+		} else {
+			lines = []string{e.value.bankLine()}
+		}
+		if e.value.blank() || len(lines) == 0 {
+			e.key.wrong("nothing is said of where to pay in %s; write it like [Example BV, IBAN NL91 ABNA 0417 1643 00]", e.name)
+		}
+		if len(lines) > 6 {
+			e.value.wrong("there are %d lines; at most 6 are printed", len(lines))
+		}
+		if bank == nil {
+			bank = map[string][]string{}
+		}
+		bank[e.name] = lines
+	}
+	return bank
+}
+
+var ibanForm = regexp.MustCompile(`\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]){11,30}\b`)
+
+// bankLine reads one line, and checks the digits of an IBAN in it (ISO 13616).
+func (n node) bankLine() string {
+	s := n.scalar()
+	n.is(s.text)
+	if len(s.text) > 100 {
+		s.refuse("is longer than 100 characters; split it into lines: [Example BV, IBAN ...]")
+	}
+	if iban := ibanForm.FindString(s.text); iban != "" && !rightIBAN(iban) {
+		s.refuse("has an account number whose check digits are wrong; see that every digit is right")
+	}
+	return s.text
+}
+
+// rightIBAN reports whether the check digits of an IBAN are right (ISO 7064,
+// MOD 97-10).
+func rightIBAN(iban string) bool {
+	iban = strings.ReplaceAll(iban, " ", "")
+	rest := 0
+	for _, r := range iban[4:] + iban[:4] {
+		if r >= 'A' {
+			rest = (rest*100 + int(r-'A') + 10) % 97
+		} else {
+			rest = (rest*10 + int(r-'0')) % 97
+		}
+	}
+	return rest == 1
 }
 
 // choices reads a list of words that are known, each once.

@@ -1,9 +1,14 @@
 package config
 
 import (
+	"crypto/sha256"
 	"fmt"
+	"path"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"dunning/invoices"
 
@@ -17,6 +22,7 @@ const most = 50
 type rung struct {
 	invoices.Step
 	at    node // the step
+	named node // its name
 	when  node
 	life  node // its own expires_after
 	timed bool // its day could be read
@@ -30,6 +36,7 @@ func (c *Config) steps(n node, p *invoices.Policy) ladder {
 	const example = "- {name: request, when: on issue date, template: request}"
 	list := n.list(example)
 	all := stepNames(list)
+	taken := map[string]bool{}
 	if n.empty() {
 		n.wrong("there is no step; write at least one, like %s", example)
 	}
@@ -40,17 +47,38 @@ func (c *Config) steps(n node, p *invoices.Policy) ladder {
 	var l ladder
 	var earlier []string
 	for _, e := range list {
-		r := c.step(e, p, earlier, all)
-		if slices.Contains(earlier, r.Name) {
-			r.Name = ""
+		for _, r := range c.step(e, p, earlier, all) {
+			if taken[r.Name] {
+				r.named.wrong("there is a step %s above already; a step is known by its name for ever, so give this one another", r.Name)
+				r.Name = ""
+			}
+			p.Steps = append(p.Steps, r.Step)
+			if r.When.Anchor == invoices.OnExpiry { // beside the ladder
+				taken[r.Name] = r.Name != ""
+				r.beside(len(l) == 0, p)
+				continue
+			}
+			if r.Name != "" {
+				taken[r.Name], earlier = true, append(earlier, r.Name)
+			}
+			l = append(l, r)
 		}
-		if r.Name != "" {
-			earlier = append(earlier, r.Name)
-		}
-		l = append(l, r)
-		p.Steps = append(p.Steps, r.Step)
 	}
 	return l
+}
+
+// beside notes what makes no sense for a letter about a link that expires.
+func (r rung) beside(first bool, p *invoices.Policy) {
+	switch {
+	case first:
+		r.when.wrong("this letter is about a link that was mailed before, and no step above mails one; put it below the first step")
+	case r.Single:
+		r.at.wrong("a letter before link expiry is never the first of an invoice; leave out group")
+	case r.Life != nil:
+		r.life.wrong("a letter before link expiry brings no other link; leave this out")
+	case lasting(p.Link.Life) <= time.Duration(-r.When.Days)*24*time.Hour:
+		r.when.wrong("a link works for %s only, so this time never comes; write fewer days, or a longer expires_after", say(lasting(p.Link.Life)))
+	}
 }
 
 // stepNames returns the names of all steps, for messages about those that come
@@ -71,13 +99,15 @@ func stepNames(list []node) []string {
 	return names
 }
 
-func (c *Config) step(n node, p *invoices.Policy, earlier, all []string) rung {
-	m := n.settings("name", "when", "template", "group", "link", "requires_sent", "cc")
+// step reads one step, and the ones that repeat it.
+func (c *Config) step(n node, p *invoices.Policy, earlier, all []string) []rung {
+	m := n.settings("name", "when", "template", "group", "link", "requires_sent", "approval", "above", "repeat",
+		"from", "reply_to", "cc", "attach")
 	m["name"].need("friendly")
 	m["when"].need(whenExample)
 	m["template"].need("friendly")
-	r := rung{at: n, when: m["when"]}
-	r.Name = m["name"].stepName(earlier)
+	r := rung{at: n, named: m["name"], when: m["when"]}
+	r.Name = m["name"].stepName()
 	r.When, r.timed = m["when"].when(earlier, all)
 	r.Template = c.template(m["template"])
 	r.Single = m["group"].word("customer", "customer", "invoice") == "invoice"
@@ -88,17 +118,153 @@ func (c *Config) step(n node, p *invoices.Policy, earlier, all []string) rung {
 		r.life.longEnough(p.Link, life)
 	}
 	r.RequiresSent = m["requires_sent"].required(earlier, all)
-	r.CC = m["cc"].copies()
-	return r
+	r.Approval = m["approval"].word("none", "none", "required") == "required"
+	r.Above = m["above"].amounts(p.Currencies)
+	if r.Approval && m["above"].there() {
+		m["above"].wrong("with approval: required every letter of this step needs a person's yes; leave one of the two out")
+	}
+	c.manners(m, &r.Step)
+	return append([]rung{r}, r.repeated(m["repeat"])...)
 }
 
-func (n node) stepName(earlier []string) string {
+// manners reads who writes a letter, who gets a copy, and what goes with it.
+func (c *Config) manners(m map[string]node, s *invoices.Step) {
+	s.From, s.ReplyTo = m["from"].sender(), m["reply_to"].sender()
+	s.CC = m["cc"].copies()
+	s.Attach = c.attachments(m["attach"])
+	if s.From == "" || len(c.Mail.DKIM) == 0 {
+		return
+	}
+	_, domain, _ := strings.Cut(Mail{From: s.From}.FromAddress(), "@")
+	if !slices.ContainsFunc(c.Mail.DKIM, func(k DKIMKey) bool { return strings.EqualFold(k.Domain, domain) }) {
+		m["from"].wrong("letters are signed, and mail.dkim has no key for %s; add one, or write from another address", domain)
+	}
+}
+
+// repeated returns the steps that say the same again, each so long after the
+// one before, which must really have been sent: there is no end to reminding
+// but the one that finance writes (R15).
+func (r rung) repeated(n node) []rung {
+	if !n.there() {
+		return nil
+	}
+	m := n.settings("every", "max")
+	m["every"].need("14 days")
+	m["max"].need("3")
+	every, working, ok := m["every"].gap()
+	times := m["max"].integer(1, 20, 1)
+	switch {
+	case r.When.Anchor == invoices.OnExpiry:
+		n.wrong("a letter before link expiry comes with every link anyway; leave repeat out")
+		return nil
+	case r.Single:
+		n.wrong("the letter of one invoice (group: invoice) is not repeated; write further steps, or leave group out")
+		return nil
+	case !ok || r.Name == "" || !r.timed:
+		return nil
+	}
+	var again []rung
+	before := r.Name
+	for i := range times {
+		next := r
+		next.Name = fmt.Sprintf("%s-%d", r.Name, i+2)
+		next.When = invoices.When{Anchor: invoices.AfterStep, Step: before, Days: every, Working: working}
+		next.RequiresSent = []string{before}
+		again, before = append(again, next), next.Name
+	}
+	return again
+}
+
+// gap reads a number of days or working days between two letters.
+func (n node) gap() (days int, working, ok bool) {
+	s := n.scalar()
+	n.is(s.text)
+	if !s.ok {
+		return 0, false, false
+	}
+	m := gapForm.FindStringSubmatch(strings.Join(strings.Fields(s.text), " "))
+	if m == nil {
+		s.unclear("14 days")
+		return 0, false, false
+	}
+	days, _ = strconv.Atoi(m[1]) // three digits
+	if m[2] == "week" {
+		days *= 7
+	}
+	if days == 0 {
+		s.refuse("is no time at all, and two letters never leave on one day; write at least 1 day")
+		return 0, false, false
+	}
+	return days, m[2] == "working day", true
+}
+
+var gapForm = regexp.MustCompile(`^([0-9]{1,3}) (working day|day|week)s?$`)
+
+// largest is how much may be attached from one file.
+const largest = 5 << 20
+
+// attachments reads which files go with a letter. Those that do not depend on
+// the invoice are looked into at once; their content is part of what the
+// configuration says.
+func (c *Config) attachments(n node) []string {
+	var files []string
+	for _, e := range n.list(`[terms.pdf, "invoices/{number}.pdf"]`) {
+		s := e.scalar()
+		e.is(s.text)
+		folder, name := path.Split(s.text)
+		switch {
+		case !s.ok:
+		case s.text != s.written, name == "":
+			s.refuse("is no file; write its path from the folder of this configuration, like terms.pdf")
+		case slices.Contains(files, s.text):
+			s.refuse("is there twice; remove one of them")
+		case strings.ContainsAny(folder, "{}"), strings.ContainsAny(strings.ReplaceAll(name, "{number}", ""), "{}"):
+			s.refuse("has { or } in it; only {number} stands for something, in the name of the file: invoices/{number}.pdf")
+		case strings.Contains(name, "{number}"):
+			files = append(files, s.text)
+		default:
+			switch b, err := n.r.readFile(s.text); {
+			case err != nil:
+				s.refuse("cannot be read; write the path of a file, from the folder of this configuration")
+			case len(b) > largest:
+				s.refuse("has more than 5 MB; many mail servers would refuse the letter")
+			default:
+				e.is(fmt.Sprintf("%s %x", s.text, sha256.Sum256(b)))
+				files = append(files, s.text)
+			}
+		}
+	}
+	if len(files) > 10 {
+		n.wrong("there are %d files; a letter carries at most 10", len(files))
+	}
+	return files
+}
+
+// besides reads a letter beside the ladder.
+func (c *Config) besides(n node, name string) *invoices.Step {
+	if !n.there() {
+		return nil
+	}
+	m := n.settings("template", "from", "reply_to", "cc", "attach")
+	m["template"].need(name)
+	s := invoices.Step{Name: name, Template: c.template(m["template"])}
+	c.manners(m, &s)
+	return &s
+}
+
+// Names of letters beside the ladder.
+const (
+	failedAttempt = "failed_attempt"
+	brokenPromise = "broken_promise"
+)
+
+func (n node) stepName() string {
 	name := n.name()
 	switch {
-	case slices.Contains(earlier, name):
-		n.wrong("there is a step %s above already; a step is known by its name for ever, so give this one another", name)
 	case slices.Contains(reserved, name):
 		n.wrong("%s has a meaning of its own in `when`; give the step another name", name)
+	case name == failedAttempt || name == brokenPromise:
+		n.wrong("%s is the name of a letter beside the ladder; give the step another name", name)
 	case strings.HasPrefix(name, invoices.NewLinkTemplate):
 		n.wrong("names that begin with %s are those of letters about renewed links; give the step another name", invoices.NewLinkTemplate)
 	default:
@@ -172,7 +338,13 @@ func (c *Config) templates(n node) {
 func (c *Config) letters() []string {
 	names := []string{invoices.NewLinkTemplate}
 	for _, p := range c.Policies.ByName {
-		for _, s := range p.Steps {
+		steps := slices.Clone(p.Steps)
+		for _, s := range []*invoices.Step{p.FailedAttempt, p.BrokenPromise} {
+			if s != nil {
+				steps = append(steps, *s)
+			}
+		}
+		for _, s := range steps {
 			if s.Template != "" && !slices.Contains(names, s.Template) {
 				names = append(names, s.Template)
 			}

@@ -15,7 +15,7 @@ import (
 //	3 days before due                 2 weeks before due
 //	7 days after due                  5 working days after due
 //	14 days after issue date          14 days after friendly
-//	5 working days after previous
+//	5 working days after previous     2 days before link expiry
 //
 // Friendly is the name of an earlier step; previous is the step above.
 
@@ -27,7 +27,7 @@ var (
 )
 
 // reserved are words that a step cannot be called, because `when` uses them.
-var reserved = []string{"due", "issue", "previous"}
+var reserved = []string{"due", "issue", "previous", "link"}
 
 // when reads the day of a step. Earlier are the names of the steps above it,
 // all those of the ladder.
@@ -59,6 +59,9 @@ func (n node) when(earlier, all []string) (invoices.When, bool) {
 	}
 	w.Days, w.Working = days, m[2] == "working day"
 	switch before := m[3] == "before"; {
+	case !before && w.Anchor == invoices.OnExpiry:
+		s.refuse("comes when the link does not work any more, and a new one is mailed then anyway (on_expiry); write it like %q", "2 days before link expiry")
+		return invoices.When{}, false
 	case before && w.Anchor == invoices.AfterIssue:
 		s.refuse("lies before the invoice was made out; a step may be before due only, like %q", "3 days before due")
 		return w, false
@@ -68,6 +71,9 @@ func (n node) when(earlier, all []string) (invoices.When, bool) {
 	case days == 0 && w.Anchor == invoices.AfterStep:
 		s.refuse("is the same day as the other step, and two letters never leave on one day; write at least 1 day")
 		return w, false
+	case days == 0 && w.Anchor == invoices.OnExpiry:
+		s.refuse("is the day on which the link ends; write at least 1 day")
+		return invoices.When{}, false
 	case days == 0:
 		s.refuse("is a day by itself; write %q", onWhat(w.Anchor))
 		return w, false
@@ -91,6 +97,8 @@ func (s scalar) anchor(text string, earlier, all []string) (invoices.When, bool)
 		return invoices.When{Anchor: invoices.AfterDue}, true
 	case "issue date", "issue":
 		return invoices.When{Anchor: invoices.AfterIssue}, true
+	case "link expiry", "link expires", "expiry of the link":
+		return invoices.When{Anchor: invoices.OnExpiry}, true
 	case "previous", "previous step":
 		if len(earlier) == 0 {
 			s.refuse(`counts from a step above, and this is the first; count from due or from the issue date, like "on issue date"`)
