@@ -529,7 +529,7 @@ func due(v *view) (Decision, bool) {
 		From: w.step.From, ReplyTo: w.step.ReplyTo, CC: w.step.CC,
 		Items: []Item{{Invoice: v.inv.Number, Episode: v.inv.Episode, Step: w.name, Gen: v.usable().Gen, Amount: v.inv.Open()}},
 	}
-	if w.rung == 0 {
+	if v.first(w.rung) {
 		d.Act = Email
 	}
 	for _, file := range w.step.Attach {

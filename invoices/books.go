@@ -24,7 +24,7 @@ func (ps *Policies) Owed(a *Account, now time.Time) []Owed {
 			continue
 		}
 		by := Remind
-		if step.rung == 0 {
+		if v.first(step.rung) {
 			by = Email
 		}
 		item := Item{Invoice: v.inv.Number, Episode: v.inv.Episode, Step: step.due.Name}

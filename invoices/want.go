@@ -1,6 +1,7 @@
 package invoices
 
 import (
+	"slices"
 	"time"
 
 	"dunning/internal/civil"
@@ -65,6 +66,12 @@ func (v *view) party() [4]string {
 		about = w.step.Template
 	}
 	return [4]string{v.p.Name, w.step.From, w.step.ReplyTo, about}
+}
+
+// first reports whether the letter of a rung would be the first one about the
+// invoice in this episode.
+func (v *view) first(rung int) bool {
+	return rung == 0 && !slices.ContainsFunc(v.inv.Steps, func(o Outcome) bool { return o.Episode == v.inv.Episode && o.Result.went() })
 }
 
 // undone reports whether a step has no outcome in this episode.
