@@ -46,6 +46,17 @@ type Plan struct {
 	Letters int
 	Items   []Item // without generations: a link may be renewed between plan and letter
 	Usual   int    // so many letters would have needed no approval
+
+	Texts map[string]string // what each letter says, a digest by its id; nil: not laid down
+}
+
+// Announced is a letter of a plan.
+type Announced struct {
+	ID       string
+	Account  string
+	Template string
+	Items    []Item
+	Text     string // a digest of what it says, but for its payment links
 }
 
 // NewPlan returns the plan that sends some letters, each given by its items.

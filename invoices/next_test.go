@@ -75,19 +75,39 @@ func TestNextComesToRest(t *testing.T) {
 		p := standard()
 		p.Link.OnExpiry = rapid.SampledFrom([]AtExpiry{MailNew, NextStep, Leave}).Draw(t, "on expiry")
 		p.OnUncertain = rapid.SampledFrom([]OnUncertain{HoldLetter, ResendLetter}).Draw(t, "on uncertain")
+		p.CatchUp = rapid.SampledFrom([]CatchUp{CatchLatest, CatchNext}).Draw(t, "catch up")
+		if rapid.Bool().Draw(t, "beside the ladder") {
+			p.Steps = append(p.Steps, Step{Name: "expiring", When: When{Anchor: OnExpiry, Days: -rapid.IntRange(1, 9).Draw(t, "before expiry")}, Template: "expiring"})
+			p.FailedAttempt = &Step{Name: "failed_attempt", Template: "failed_attempt"}
+			p.BrokenPromise = &Step{Name: "broken_promise", Template: "broken_promise"}
+		}
+		p.Steps[4].Above = map[string]int64{"EUR": 50000}
+		p.Blackout = []Days{{day("2026-04-06"), day("2026-04-12")}}
+		other := *p
+		other.Name, other.Steps = "other", p.Steps[:2]
+		ps := &Policies{
+			ByName: map[string]*Policy{"standard": p, "other": &other}, Default: "standard", Zone: amsterdam,
+			Rules: []Rule{{Above: map[string]int64{"EUR": 80000}, Policy: "other"}, {Tag: "x", Age: 10, Policy: "other"}},
+		}
 		a := Account{ID: "acme", Email: "a@example.com"}
 		for i := range rapid.IntRange(1, 4).Draw(t, "invoices") {
 			due := day("2026-03-16").AddDays(rapid.IntRange(-40, 40).Draw(t, "due"))
 			inv := invoice(fmt.Sprintf("INV-%d", i), rapid.Int64Range(-100, 100000).Draw(t, "amount"), due.AddDays(-30), due)
 			inv.Status = rapid.SampledFrom([]Status{Open, Open, Open, Open, Void, Paid, Unissued}).Draw(t, "status")
+			if rapid.IntRange(0, 3).Draw(t, "promised") == 0 {
+				inv.Promise = Promise{Amount: inv.Open().Minor, Open: inv.Open().Minor, On: due.AddDays(rapid.IntRange(0, 40).Draw(t, "by")), At: at("2026-03-01 08:00")}
+			}
+			if rapid.IntRange(0, 3).Draw(t, "tagged") == 0 {
+				inv.Tags = []string{"x"}
+			}
 			a.Invoices = append(a.Invoices, inv)
 		}
 		now := at("2026-03-16 03:00")
 		w := world{t: t, p: p}
 		for range rapid.IntRange(1, 60).Draw(t, "looks") {
 			for n := 0; ; n++ {
-				d := p.Next(a, now)
-				if again := p.Next(a, now); !reflect.DeepEqual(d, again) {
+				d := ps.Next(a, now)
+				if again := ps.Next(a, now); !reflect.DeepEqual(d, again) {
 					t.Fatalf("asked twice, Next says\n%+v\n%+v", d, again)
 				}
 				if d.Act == Idle {
@@ -105,11 +125,19 @@ func TestNextComesToRest(t *testing.T) {
 					t.Fatalf("recording %+v changed the account it was given", d)
 				}
 				a = after
-				if next := p.Next(a, now); !w.died && reflect.DeepEqual(next, d) {
+				if next := ps.Next(a, now); !w.died && reflect.DeepEqual(next, d) {
 					t.Fatalf("done and recorded, Next still says %+v\n%+v", d, a)
 				}
 			}
 			now = now.Add(time.Duration(rapid.IntRange(1, 100).Draw(t, "hours")) * time.Hour)
+			switch inv := &a.Invoices[0]; rapid.IntRange(0, 19).Draw(t, "a person") {
+			case 0:
+				a.Contacts = append(a.Contacts, now)
+			case 1:
+				inv.Approved = append(inv.Approved, Approval{Episode: inv.Episode, Step: "final", Amount: inv.Open(), At: now})
+			case 2:
+				inv.Released = now
+			}
 			if rapid.IntRange(0, 9).Draw(t, "webhook") == 0 {
 				for i := range a.Invoices {
 					for j := range a.Invoices[i].Links {

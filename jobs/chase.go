@@ -37,6 +37,7 @@ type Worker struct {
 	Plans        Plans  // for the storm breaker (R7)
 	Alarms       Alarms // what people must hear of
 	ApproveAbove int    // letters in a run that never need approval; 0: fifty
+	Careful      bool   // the first letters of all need approval, however few (R21)
 
 	Seen  func(account string, fact invoices.Fact)         // called for every fact, from several goroutines; may be nil
 	Broke func(account string, panicked any, stack []byte) // called when handling an account panicked; may be nil
@@ -48,6 +49,10 @@ type Order struct {
 	Account string // only this account, due or not; empty: every account that is due
 	Invoice string // only the account that owes this invoice, due or not
 	Limit   int    // at most so many accounts; 0: no limit
+
+	// Plan is what a person wants sent: no letter leaves that is not in it,
+	// with the same amounts and the same text (R21). Nil: whatever is due.
+	Plan *invoices.Plan
 }
 
 // claimSize is how many accounts one hand claims at a time: enough to share

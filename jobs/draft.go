@@ -12,9 +12,8 @@ import (
 	"dunning/invoices"
 )
 
-// draft gathers what a letter says.
-func (w *Worker) draft(a *invoices.Account, d invoices.Decision) (invoices.Draft, error) {
-	now := w.Now()
+// draft gathers what a letter says at an instant.
+func (w *Worker) draft(a *invoices.Account, d invoices.Decision, now time.Time) (invoices.Draft, error) {
 	first := a.Find(d.Items[0].Invoice)
 	p := w.Policies.For(a, first, now)
 	zone := a.Zone

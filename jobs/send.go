@@ -18,9 +18,12 @@ import (
 // without an answer leaves a doubt.
 func (r *run) send(a invoices.Account, d invoices.Decision) (invoices.Account, error) {
 	w := r.w
-	draft, err := w.draft(&a, d)
+	draft, err := w.draft(&a, d, w.Now())
 	if err != nil {
 		return r.end(a, r.blocked(&a, d.Items[0].Invoice, d.Act, err))
+	}
+	if !r.announced(&a, d, draft) {
+		return a, errUnapproved
 	}
 	text, err := w.Texts.Write(draft)
 	if err != nil { // a wrong letter is never sent (R22)

@@ -25,6 +25,8 @@ type Plans interface {
 	Approved(ctx context.Context, job string, now time.Time) ([]invoices.Plan, error)
 	// Propose keeps a plan for a person to approve.
 	Propose(ctx context.Context, p invoices.Plan) error
+	// Tried reports whether any letter was ever begun, or any plan approved.
+	Tried(ctx context.Context) (bool, error)
 }
 
 // A budget is how many letters one run may begin.
@@ -58,9 +60,25 @@ func (r *run) plan(ctx context.Context) (budget, error) {
 	if !slices.ContainsFunc(r.order.Job.May, invoices.Act.Sends) {
 		return b, nil
 	}
+	if p := r.order.Plan; p != nil { // a person looked at it, and at nothing else
+		b.limit, b.covered, b.any = 0, invoices.Covers(*p), true
+		return b, nil
+	}
 	q := r.query(1)
+	if w.Careful {
+		tried, err := w.Plans.Tried(ctx)
+		if err != nil {
+			return b, err
+		}
+		if !tried {
+			b.limit = 0
+		}
+	}
 	if n, err := w.Plans.AtMost(ctx, q, b.limit+1); err != nil || n <= b.limit {
 		return b, err
+	}
+	if b.limit == 0 {
+		return r.propose(ctx, b, q)
 	}
 	peaks, err := w.Plans.Peaks(ctx, r.order.Job.Name, w.zone(), usualDays)
 	if err != nil {
@@ -69,6 +87,13 @@ func (r *run) plan(ctx context.Context) (budget, error) {
 	if b.limit = max(b.limit, usualFactor*median(peaks)); w.MaxPerRun > 0 {
 		b.limit = min(b.limit, w.MaxPerRun)
 	}
+	return r.propose(ctx, b, q)
+}
+
+// propose asks a person about the letters that the run would send, unless they
+// are few enough, or approved already.
+func (r *run) propose(ctx context.Context, b budget, q invoices.Query) (budget, error) {
+	w := r.w
 	approved, err := w.Plans.Approved(ctx, r.order.Job.Name, q.Now)
 	if err != nil {
 		return b, err
@@ -89,6 +114,17 @@ func (r *run) plan(ctx context.Context) (budget, error) {
 	p := invoices.NewPlan(r.order.Job.Name, fresh, b.limit, q.Now)
 	b.limit, b.plan = 0, &p
 	return b, w.Plans.Propose(ctx, p)
+}
+
+// announced reports whether a letter may leave as far as the plan of the order
+// goes, if there is one that names texts.
+func (r *run) announced(a *invoices.Account, d invoices.Decision, draft invoices.Draft) bool {
+	p := r.order.Plan
+	if p == nil || p.Texts == nil {
+		return true
+	}
+	text, err := r.w.digest(a, d, draft)
+	return err == nil && text == p.Texts[r.w.letterID(d.Items)]
 }
 
 // would asks the policy; an account that breaks it sends nothing now either.
@@ -121,6 +157,9 @@ func (w *Worker) zone() *time.Location {
 
 // unapproved lets an account wait for a person's approval; approving wakes it.
 func (r *run) unapproved(a invoices.Account, owed []invoices.Owed) error {
+	if r.order.Plan != nil { // it was not asked for; other runs may send it
+		return r.release(a, invoices.Decision{At: r.w.Now().Add(time.Minute), Code: invoices.CodeApproval, Why: "the letter is not in the plan that was to be sent, or is another now"}, owed)
+	}
 	why := "the letter waits for a person's approval"
 	if p := r.budget.plan; p != nil {
 		why = fmt.Sprintf("%d letters at once wait for approval: dunning approve %s", p.Letters, p.ID)

@@ -122,7 +122,7 @@ func (r *run) owed(a *invoices.Account) []invoices.Owed {
 func (r *run) account(a *invoices.Account, owed []invoices.Owed) {
 	for _, o := range owed {
 		class, code := r.w.Policies.Class(a, o.Item, r.w.Now())
-		if class == invoices.ClassLeft && r.budget.plan != nil {
+		if class == invoices.ClassLeft && (r.budget.plan != nil || r.order.Plan != nil) {
 			class, code = invoices.ClassHeld, invoices.CodeApproval
 		}
 		r.tally.stands(class, code)

@@ -107,7 +107,11 @@ func (a *app) runJobs(ctx context.Context, list []jobs.Job, o jobs.Order) error 
 			attention = true
 		}
 		if p := tally.Plan; p != nil {
-			a.say("  %d letters at once, usually at most %d: none was sent. If they are right: dunning approve %s", p.Letters, p.Usual, p.ID)
+			if p.Usual == 0 {
+				a.say("  %d letters, the first ones of this installation: none was sent. If they are right: dunning approve %s", p.Letters, p.ID)
+			} else {
+				a.say("  %d letters at once, usually at most %d: none was sent. If they are right: dunning approve %s", p.Letters, p.Usual, p.ID)
+			}
 			approval = true
 		}
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"path/filepath"
 	"time"
 
 	"go.uber.org/zap"
@@ -166,6 +167,7 @@ func (w *works) equip() error {
 		Ledger: w.db, Links: w.links, Post: w.post, Texts: w.letters, Policies: cfg.Policies, Now: w.now,
 		Salt: w.db.Salt(), Language: cfg.Mail.Language, Test: cfg.CostPlus.Mode == "test",
 		Lease: cfg.Database.Lease, Hands: cfg.Workers, MaxPerRun: cfg.Sending.MaxPerRun, ApproveAbove: cfg.Sending.ApproveAbove,
+		Careful: cfg.CostPlus.Mode == "live", Bank: cfg.Mail.Bank, Files: w.attachment,
 		Plans: w.db, Alarms: w.db, Seen: w.seen, Broke: w.broke,
 	}
 	if cfg.SMTP.DotTimeout > 0 {
@@ -177,6 +179,22 @@ func (w *works) equip() error {
 	guard := &jobs.Guard{Past: w.db, Alarms: w.db, Mark: mark(cfg.Database.Mark), Now: w.now}
 	w.roster = &jobs.Roster{Worker: w.worker, Runs: w.db, Guard: guard, Pulse: w.db, Load: w.loadSources, Ran: w.ran}
 	return nil
+}
+
+// attachment reads a file that a step attaches, from the folder of the
+// configuration.
+func (w *works) attachment(name string) ([]byte, error) {
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(w.cfg.Dir, filepath.FromSlash(name))
+	}
+	body, err := config.ReadFile(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, errors.New("there is no such file")
+	case len(body) > config.LargestFile:
+		return nil, errors.New("it has more than 5 MB")
+	}
+	return body, err
 }
 
 // key makes the payment client, which nobody is called by yet, and tells the

@@ -18,7 +18,7 @@ func TestReadFileEnds(t *testing.T) {
 	if err := os.WriteFile(at("right"), []byte("workers: 1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(at("large"), bytes.Repeat([]byte("#"), 10*maxSize), 0o600); err != nil {
+	if err := os.WriteFile(at("large"), bytes.Repeat([]byte("#"), 2*LargestFile), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Symlink("right", at("linked")); err != nil {
@@ -36,8 +36,8 @@ func TestReadFileEnds(t *testing.T) {
 	}{
 		{"a file", at("right"), len("workers: 1\n")},
 		{"a link, as Kubernetes mounts secrets", at("linked"), len("workers: 1\n")},
-		{"a large file is cut where Parse refuses it", at("large"), maxSize + 1},
-		{"a device without an end", "/dev/zero", maxSize + 1},
+		{"a large file is cut where Parse refuses it", at("large"), LargestFile + 1},
+		{"a device without an end", "/dev/zero", LargestFile + 1},
 		{"a device without a beginning", "/dev/null", 0},
 		{"a pipe into which nobody writes", at("pipe"), 0},
 		{"a folder", dir, -1},

@@ -200,8 +200,8 @@ func (n node) gap() (days int, working, ok bool) {
 
 var gapForm = regexp.MustCompile(`^([0-9]{1,3}) (working day|day|week)s?$`)
 
-// largest is how much may be attached from one file.
-const largest = 5 << 20
+// LargestFile is how many bytes may be attached from one file.
+const LargestFile = 5 << 20
 
 // attachments reads which files go with a letter. Those that do not depend on
 // the invoice are looked into at once; their content is part of what the
@@ -226,7 +226,7 @@ func (c *Config) attachments(n node) []string {
 			switch b, err := n.r.readFile(s.text); {
 			case err != nil:
 				s.refuse("cannot be read; write the path of a file, from the folder of this configuration")
-			case len(b) > largest:
+			case len(b) > LargestFile:
 				s.refuse("has more than 5 MB; many mail servers would refuse the letter")
 			default:
 				e.is(fmt.Sprintf("%s %x", s.text, sha256.Sum256(b)))

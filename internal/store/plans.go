@@ -37,10 +37,18 @@ func (s *Store) Propose(ctx context.Context, p invoices.Plan) error {
 		}
 		_, err = t.raise(invoices.Alarm{
 			Kind: invoices.AlarmStorm, Key: p.Job, At: p.At,
-			Detail: fmt.Sprintf("%s would send %d letters at once, usually it is at most %d; none was sent; if they are right: dunning approve %s", p.Job, p.Letters, p.Usual, p.ID),
+			Detail: asking(p),
 		}, "")
 		return err
 	})
+}
+
+// asking says why a person is to look at a plan.
+func asking(p invoices.Plan) string {
+	if p.Usual == 0 {
+		return fmt.Sprintf("%s has %d letters to send, the first ones of this installation; none was sent; if they are right: dunning approve %s", p.Job, p.Letters, p.ID)
+	}
+	return fmt.Sprintf("%s would send %d letters at once, usually it is at most %d; none was sent; if they are right: dunning approve %s", p.Job, p.Letters, p.Usual, p.ID)
 }
 
 // Approve notes that a person approved a plan, for a week, and makes its
@@ -80,31 +88,63 @@ func (r *planRow) plan() invoices.Plan {
 	return invoices.Plan{ID: r.ID, Job: r.Job, At: r.Made.Time, Letters: r.Letters, Usual: r.Usual}
 }
 
+// Tried reports whether a letter was ever begun in this installation, or a plan
+// approved.
+func (s *Store) Tried(ctx context.Context) (bool, error) {
+	var n int
+	err := s.db.GetContext(ctx, &n, `
+		SELECT CASE WHEN EXISTS (SELECT 1 FROM letters) OR EXISTS (SELECT 1 FROM plans WHERE approved_at IS NOT NULL) THEN 1 ELSE 0 END`)
+	return n > 0, s.fault(ctx, err)
+}
+
+// Plan returns a plan that was proposed, or [ErrUnknown].
+func (s *Store) Plan(ctx context.Context, id string) (invoices.Plan, error) {
+	var row planItems
+	err := s.db.GetContext(ctx, &row, `SELECT `+planColumns+`, items FROM plans WHERE id = $1`, id)
+	if isNone(err) {
+		return invoices.Plan{}, fmt.Errorf("plan %q: %w", id, ErrUnknown)
+	}
+	if err != nil {
+		return invoices.Plan{}, s.fault(ctx, err)
+	}
+	return row.plan()
+}
+
 // Approved returns the plans of a job that were approved and may still be
 // carried out.
 func (s *Store) Approved(ctx context.Context, job string, now time.Time) ([]invoices.Plan, error) {
-	var rows []struct {
-		planRow
-		Items []byte
-	}
+	var rows []planItems
 	err := s.db.SelectContext(ctx, &rows, `SELECT `+planColumns+`, items FROM plans WHERE job = $1 AND approved_at >= $2 ORDER BY approved_at`, job, at(now.Add(-approvals)))
 	if err != nil {
 		return nil, s.fault(ctx, err)
 	}
 	plans := make([]invoices.Plan, len(rows))
 	for i, r := range rows {
-		plans[i] = r.plan()
-		text, err := unpack(r.Items)
-		if err != nil {
-			return nil, fmt.Errorf("plan %s: its stored letters are damaged: %w", r.ID, err)
+		if plans[i], err = r.plan(); err != nil {
+			return nil, err
 		}
-		var its items
-		if err := its.Scan(text); err != nil {
-			return nil, fmt.Errorf("plan %s: its stored letters are damaged: %w", r.ID, err)
-		}
-		plans[i].Items = its
 	}
 	return plans, nil
+}
+
+// planItems is a plan with what it holds.
+type planItems struct {
+	planRow
+	Items []byte
+}
+
+func (r *planItems) plan() (invoices.Plan, error) {
+	p := r.planRow.plan()
+	text, err := unpack(r.Items)
+	if err != nil {
+		return p, fmt.Errorf("plan %s: its stored letters are damaged: %w", r.ID, err)
+	}
+	var its items
+	if err := its.Scan(text); err != nil {
+		return p, fmt.Errorf("plan %s: its stored letters are damaged: %w", r.ID, err)
+	}
+	p.Items = its
+	return p, nil
 }
 
 // Peaks returns the largest number of letters that one run of a job began, for
