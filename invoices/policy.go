@@ -252,15 +252,20 @@ func (r *Rule) matches(a *Account, inv *Invoice) bool {
 		(r.Tag == "" || slices.Contains(inv.Tags, r.Tag))
 }
 
-// today returns the date in the account's zone.
-func (ps *Policies) today(a *Account, now time.Time) civil.Date {
+// location returns the account's zone.
+func (ps *Policies) location(a *Account) *time.Location {
 	switch {
 	case a.Zone != nil:
-		return civil.Of(now.In(a.Zone))
+		return a.Zone
 	case ps.Zone != nil:
-		return civil.Of(now.In(ps.Zone))
+		return ps.Zone
 	}
-	return civil.Of(now.UTC())
+	return time.UTC
+}
+
+// today returns the date in the account's zone.
+func (ps *Policies) today(a *Account, now time.Time) civil.Date {
+	return civil.Of(now.In(ps.location(a)))
 }
 
 // zone returns the time zone in which an account's days are counted (R16).

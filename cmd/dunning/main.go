@@ -130,7 +130,7 @@ something needs a person (see: dunning attention).`,
 	root.AddCommand(
 		a.demoCommand(), a.runCommand(), a.jobCommand(), a.importCommand(),
 		a.planCommand(), a.explainCommand(), a.invoicesCommand(), a.attentionCommand(),
-		a.settleCommand(), a.holdCommand(), a.releaseCommand(), a.approveCommand(), a.pauseCommand(), a.resumeCommand(),
+		a.settleCommand(), a.holdCommand(), a.releaseCommand(), a.promiseCommand(), a.contactedCommand(), a.approveCommand(), a.pauseCommand(), a.resumeCommand(),
 		a.checkCommand(), a.migrateCommand(), a.initCommand(), a.sandboxCommand(), a.versionCommand(),
 	)
 	return root

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"dunning/internal/civil"
+	"dunning/internal/money"
 	"dunning/internal/store"
 	"dunning/invoices"
 )
@@ -297,6 +298,13 @@ func (w *works) concerns(ctx context.Context) ([]concern, error) {
 				c.Kind, c.What, c.Do = string(d.Code), d.Why, remedy(d.Code, inv.Number, acc.ID)
 				list = append(list, c)
 			}
+			if w.cfg.Policies.PromiseBroken(&acc, inv, now) {
+				p := c
+				p.Kind, p.Since = "promise_broken", inv.Promise.At
+				p.What = fmt.Sprintf("%s was promised by %s and did not come; letters about it go on", money.Amount{Minor: inv.Promise.Amount, Currency: inv.Total.Currency}, inv.Promise.On)
+				p.Do = "speak to the customer; with a new date: dunning promise " + inv.Number + " --by DATE; to take it off this list: dunning release " + inv.Number + " --reason ..."
+				list = append(list, p)
+			}
 			if step, ok := doubtful(inv); ok && d.Code != invoices.CodeUncertain {
 				c.Kind, c.Do = string(invoices.CodeUncertain), remedy(invoices.CodeUncertain, inv.Number, acc.ID)
 				c.What = "it is not known whether the letter " + step + " arrived; meanwhile: " + d.Why
@@ -343,6 +351,10 @@ func remedy(c invoices.Code, number, account string) string {
 		return "look for it in the mail server's log, then: dunning settle " + number + " --sent | --resend | --anew | --skip"
 	case invoices.CodeBroken:
 		return "report it as a bug, then: dunning release --account " + account + " --reason ..."
+	case invoices.CodeApproval:
+		return "look at it with: dunning explain " + number + "; if it is right: dunning approve " + number
+	case invoices.CodeStaleStep:
+		return "if it is still to be sent: " + release
 	case invoices.CodeStopped:
 		return "when it is put right: dunning resume --reason ..."
 	case invoices.CodePaidByLink:

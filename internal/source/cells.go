@@ -46,7 +46,7 @@ func (c *cells) wrong(column, what, fix string) {
 
 // row reads the record.
 func (c *cells) row() invoices.Row {
-	row := invoices.Row{Line: c.line, Number: c.number(), Customer: c.debtor()}
+	row := invoices.Row{Line: c.line, Number: c.number(), Policy: c.policy(colOwnPolicy), Tags: c.tags(), Customer: c.debtor()}
 	c.amounts(&row)
 	row.IssuedOn, row.DueOn = c.date(colIssuedOn, false), c.date(colDueOn, true)
 	row.Status, row.Description = c.status(), c.prose(colDescription, longestDescription)
@@ -206,7 +206,7 @@ func (c *cells) amount(column, currency string, read func(string, int) string) m
 func (c *cells) debtor() invoices.Debtor {
 	d := invoices.Debtor{
 		ID: c.must(colCustomerID, longestNumber), Name: c.filled(colName, c.prose, longestName),
-		Language: c.language(), Country: c.country(), Zone: c.zone(), Policy: c.policy(),
+		Language: c.language(), Country: c.country(), Zone: c.zone(), Policy: c.policy(colPolicy),
 	}
 	d.Email, d.CC = c.addresses()
 	return d
@@ -275,12 +275,42 @@ func noPlace(name string) bool {
 	return strings.HasPrefix(name, "posix") || strings.HasPrefix(name, "right/") || name == "localtime" || name == "Factory" || name == "Local"
 }
 
-// policy reads the name of the ladder that the customer is to be reminded by.
-func (c *cells) policy() string {
-	s := c.word(colPolicy, longestWord)
+// policy reads the name of the ladder that the customer, or the invoice alone,
+// is to be reminded by.
+func (c *cells) policy(column string) string {
+	s := c.word(column, longestWord)
 	if known := c.t.o.Policies; s != "" && len(known) > 0 && !slices.Contains(known, s) {
-		c.wrong(colPolicy, "there is no policy "+quoted(s)+didYouMean(s, known), "the policies are "+listed(known)+"; an empty cell means that policy_rules decide")
+		c.wrong(column, "there is no policy "+quoted(s)+didYouMean(s, known), "the policies are "+listed(known)+"; an empty cell means that policy_rules decide")
 		return ""
 	}
 	return s
+}
+
+// Bounds on tags.
+const (
+	mostTags   = 20
+	longestTag = 40
+)
+
+// tags reads words that finance marks an invoice with, with spaces, commas or
+// semicolons between them. They are compared without regard to case.
+func (c *cells) tags() []string {
+	text := c.word(colTags, mostTags*(longestTag+2))
+	tags := strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return r == ' ' || r == ',' || r == ';' })
+	slices.Sort(tags)
+	tags = slices.Compact(tags)
+	for _, tag := range tags {
+		if len(tag) > longestTag || strings.IndexFunc(tag, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '_' }) >= 0 {
+			c.wrong(colTags, quoted(tag)+" is no tag", "write words of letters a to z, digits, - and _, at most 40 long, with spaces between them")
+			return nil
+		}
+	}
+	if len(tags) > mostTags {
+		c.wrong(colTags, fmt.Sprintf("there are %d tags", len(tags)), fmt.Sprintf("give an invoice at most %d", mostTags))
+		return nil
+	}
+	if len(tags) == 0 {
+		return nil
+	}
+	return tags
 }

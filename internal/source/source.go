@@ -70,12 +70,14 @@ const (
 	colCountry     = "country"
 	colTimezone    = "timezone"
 	colPolicy      = "policy"
+	colOwnPolicy   = "invoice_policy"
+	colTags        = "tags"
 )
 
 var (
 	columns = []string{
 		colNumber, colCustomerID, colName, colEmail, colCurrency, colTotal, colPaid, colCredited,
-		colIssuedOn, colDueOn, colStatus, colDescription, colLanguage, colCountry, colTimezone, colPolicy,
+		colIssuedOn, colDueOn, colStatus, colDescription, colLanguage, colCountry, colTimezone, colPolicy, colOwnPolicy, colTags,
 	}
 	required = []string{colNumber, colCustomerID, colName, colEmail, colCurrency, colTotal, colDueOn}
 )

@@ -65,9 +65,17 @@ func TestRightFiles(t *testing.T) {
 // written writes a row out.
 func written(r invoices.Row) string {
 	d := r.Customer
-	return fmt.Sprintf("line %d: %q status %q total %s paid %d credited %d issued %q due %q description %q\n  of %q %q email %q cc %q language %q country %q zone %q policy %q\n",
+	return fmt.Sprintf("line %d: %q status %q total %s paid %d credited %d issued %q due %q description %q\n  of %q %q email %q cc %q language %q country %q zone %q policy %q%s\n",
 		r.Line, r.Number, r.Status, r.Total, r.Paid, r.Credited, r.IssuedOn, r.DueOn, r.Description,
-		d.ID, d.Name, d.Email, d.CC, d.Language, d.Country, d.Zone, d.Policy)
+		d.ID, d.Name, d.Email, d.CC, d.Language, d.Country, d.Zone, d.Policy, own(r))
+}
+
+// own writes what a row says of the invoice alone, where it says anything.
+func own(r invoices.Row) string {
+	if r.Policy == "" && r.Tags == nil {
+		return ""
+	}
+	return fmt.Sprintf("; the invoice alone: policy %q tags %q", r.Policy, r.Tags)
 }
 
 func files(t *testing.T, kind string, least int) []string {

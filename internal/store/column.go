@@ -126,6 +126,63 @@ func (its *items) Scan(v any) error {
 	return nil
 }
 
+// approvals is a column with what a person approved of, as JSON.
+type approvals []invoices.Approval
+
+type approval struct {
+	Episode  int       `json:"episode"`
+	Step     string    `json:"step"`
+	Minor    int64     `json:"minor"`
+	Currency string    `json:"currency"`
+	At       time.Time `json:"at"`
+	By       string    `json:"by"`
+}
+
+func (as approvals) Value() (driver.Value, error) {
+	rows := make([]approval, len(as))
+	for i, a := range as {
+		rows[i] = approval{a.Episode, a.Step, a.Amount.Minor, a.Amount.Currency, micro(a.At), a.By}
+	}
+	return marshal(rows)
+}
+
+func (as *approvals) Scan(v any) error {
+	var rows []approval
+	if err := unmarshal(v, &rows); err != nil {
+		return err
+	}
+	*as = nil
+	for _, r := range rows {
+		a := invoices.Approval{Episode: r.Episode, Step: r.Step, At: r.At, By: r.By}
+		a.Amount.Minor, a.Amount.Currency = r.Minor, r.Currency
+		*as = append(*as, a)
+	}
+	return nil
+}
+
+// instants is a column with a JSON array of instants.
+type instants []time.Time
+
+func (ts instants) Value() (driver.Value, error) {
+	rows := make([]time.Time, len(ts))
+	for i, t := range ts {
+		rows[i] = micro(t)
+	}
+	return marshal(rows)
+}
+
+func (ts *instants) Scan(v any) error {
+	var rows []time.Time
+	if err := unmarshal(v, &rows); err != nil {
+		return err
+	}
+	*ts = nil
+	if len(rows) > 0 {
+		*ts = rows
+	}
+	return nil
+}
+
 func marshal(v any) (driver.Value, error) {
 	b, err := json.Marshal(v)
 	return string(b), err

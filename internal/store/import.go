@@ -284,7 +284,7 @@ func (im *importer) close(known bool) error {
 	if known {
 		return im.exec(`UPDATE sources SET loaded_at = $2 WHERE name = $1`, l.Source, at(fresh))
 	}
-	err := im.exec(`UPDATE sources SET loaded_at = $2, rows_read = $3, file = $4, digest = $5, complete = $6, suspect = '''', trusted = '' WHERE name = $1`,
+	err := im.exec(`UPDATE sources SET loaded_at = $2, rows_read = $3, file = $4, digest = $5, complete = $6, suspect = '', trusted = '' WHERE name = $1`,
 		l.Source, at(fresh), im.report.Rows, l.File, l.Digest, l.Full)
 	if err != nil {
 		return err

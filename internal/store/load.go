@@ -61,6 +61,7 @@ func (l *loader) debtors(ids []string, list []invoices.Account) error {
 		var rows []struct {
 			ID, Name, Email, Language, Zone, Country, Policy, Suppressed string
 			CC                                                           words
+			Contacts                                                     instants
 			Version                                                      int64
 			Claims                                                       int
 			Lease, Reason, By, Stopped                                   string
@@ -68,7 +69,7 @@ func (l *loader) debtors(ids []string, list []invoices.Account) error {
 		}
 		err := sqlx.SelectContext(l.ctx, l.q, &rows, `
 			SELECT a.id, a.name, a.email, a.cc, a.language, a.zone, a.country, a.policy, a.suppressed,
-				a.version, a.lease_id AS lease, a.claims,
+				a.contacts, a.version, a.lease_id AS lease, a.claims,
 				COALESCE(h.reason, '') AS reason, COALESCE(h.placed_by, '') AS by, h.ends_at AS until,
 				COALESCE((SELECT detail FROM alarms WHERE stops AND closed_at IS NULL ORDER BY raised_at, id LIMIT 1), '') AS stopped
 			FROM accounts a LEFT JOIN holds h ON h.account_id = a.id AND h.lifted_at IS NULL
@@ -80,12 +81,31 @@ func (l *loader) debtors(ids []string, list []invoices.Account) error {
 			list[l.at[r.ID]] = invoices.Account{
 				ID: r.ID, Name: r.Name, Email: r.Email, CC: r.CC, Language: r.Language, Zone: l.s.zone(r.Zone),
 				Country: r.Country, Policy: r.Policy, Suppressed: r.Suppressed, Version: r.Version, Lease: r.Lease,
-				Stopped: r.Stopped, Claims: r.Claims,
+				Stopped: r.Stopped, Claims: r.Claims, Contacts: r.Contacts,
 				Hold: invoices.Hold{Reason: r.Reason, By: r.By, Until: r.Until.Time},
 			}
 		}
 	}
 	return nil
+}
+
+// promiseRow is the last promise about an invoice, from promises p.
+type promiseRow struct {
+	PromiseAmount int64   `db:"p_amount"`
+	PromiseOpen   int64   `db:"p_open"`
+	PromiseBy     string  `db:"p_by"`
+	PromiseOn     day     `db:"p_on"`
+	PromiseMade   instant `db:"p_made"`
+	PromiseKept   instant `db:"p_kept"`
+}
+
+const promiseColumns = `COALESCE(p.amount, 0) AS p_amount, COALESCE(p.open, 0) AS p_open, COALESCE(p.made_by, '') AS p_by,
+	p.due_on AS p_on, p.made_at AS p_made, p.kept_at AS p_kept`
+
+func (r *promiseRow) promise() invoices.Promise {
+	return invoices.Promise{
+		Amount: r.PromiseAmount, Open: r.PromiseOpen, By: r.PromiseBy, On: r.PromiseOn.Date, At: r.PromiseMade.Time, Kept: r.PromiseKept.Time,
+	}
 }
 
 // zone returns the zone with a name that the import has checked; nil, the
@@ -112,7 +132,9 @@ func (l *loader) debts(ids []string, list []invoices.Account) error {
 			Number, Account, Source, Status, Currency string
 			Total, Paid, Credited                     int64
 			Issued, Due                               day
-			Description                               string
+			Description, Policy                       string
+			Tags                                      words
+			Approved                                  approvals
 			Known, Moved, Released                    instant
 			Doubt                                     string
 			Vanished                                  bool
@@ -122,16 +144,19 @@ func (l *loader) debts(ids []string, list []invoices.Account) error {
 			Tries                                     int
 			Reason, By                                string
 			Until                                     instant
+			promiseRow
 		}
 		err := sqlx.SelectContext(l.ctx, l.q, &rows, `
 			SELECT i.number, i.account_id AS account, i.source, i.status, i.currency, i.total, i.paid, i.credited,
-				i.issued_on AS issued, i.due_on AS due, i.description, s.loaded_at AS known, s.doubt, i.vanished,
+				i.issued_on AS issued, i.due_on AS due, i.description, i.policy, i.tags, i.approved, s.loaded_at AS known, s.doubt, i.vanished,
 				i.episode, i.moved_at AS moved, i.released_at AS released,
 				i.rest_act AS act, i.rest_until, i.rest_tries AS tries, i.rest_why AS why,
-				COALESCE(h.reason, '') AS reason, COALESCE(h.placed_by, '') AS by, h.ends_at AS until
+				COALESCE(h.reason, '') AS reason, COALESCE(h.placed_by, '') AS by, h.ends_at AS until,
+				`+promiseColumns+`
 			FROM invoices i
 			JOIN sources s ON s.name = i.source
 			LEFT JOIN holds h ON h.invoice = i.number AND h.lifted_at IS NULL
+			LEFT JOIN promises p ON p.invoice = i.number AND p.ended_at IS NULL
 			WHERE i.account_id IN `+in.list(some)+` AND (i.number = `+in.add(l.also)+` OR `+needed+`)`, in...)
 		if err != nil {
 			return err
@@ -146,6 +171,7 @@ func (l *loader) debts(ids []string, list []invoices.Account) error {
 			a.Invoices = append(a.Invoices, invoices.Invoice{
 				Number: r.Number, Status: invoices.Status(r.Status), Total: money.Amount{Minor: r.Total, Currency: r.Currency},
 				Paid: r.Paid, Credited: r.Credited, IssuedOn: r.Issued.Date, DueOn: r.Due.Date, Description: r.Description,
+				Policy: r.Policy, Tags: r.Tags, Promise: r.promise(), Approved: r.Approved,
 				Source: r.Source, Known: r.Known.Time, Doubt: r.Doubt, Vanished: r.Vanished,
 				Episode: r.Episode, Moved: r.Moved.Time, Released: r.Released.Time,
 				Hold: invoices.Hold{Reason: r.Reason, By: r.By, Until: r.Until.Time},

@@ -8,8 +8,8 @@ import (
 	"dunning/invoices"
 )
 
-// approvals is how long a plan that was approved may be carried out.
-const approvals = 7 * 24 * time.Hour
+// approvalLasts is how long a plan that was approved may be carried out.
+const approvalLasts = 7 * 24 * time.Hour
 
 // Propose keeps a plan for a person to approve, in place of the job's earlier
 // one that nobody approved. The same plan again changes nothing.
@@ -23,7 +23,7 @@ func (s *Store) Propose(ctx context.Context, p invoices.Plan) error {
 		return err
 	}
 	return s.write(ctx, func(t *tx) error {
-		if err := t.exec(`DELETE FROM plans WHERE job = $1 AND id <> $2 AND (approved_at IS NULL OR approved_at < $3)`, p.Job, p.ID, at(p.At.Add(-approvals))); err != nil {
+		if err := t.exec(`DELETE FROM plans WHERE job = $1 AND id <> $2 AND (approved_at IS NULL OR approved_at < $3)`, p.Job, p.ID, at(p.At.Add(-approvalLasts))); err != nil {
 			return err
 		}
 		n, err := t.count(`
@@ -110,11 +110,26 @@ func (s *Store) Plan(ctx context.Context, id string) (invoices.Plan, error) {
 	return row.plan()
 }
 
+// Proposed returns the plans that wait for a person's approval, oldest first,
+// without their items.
+func (s *Store) Proposed(ctx context.Context) ([]invoices.Plan, error) {
+	var rows []planRow
+	err := s.db.SelectContext(ctx, &rows, `
+		SELECT `+planColumns+` FROM plans p
+		WHERE approved_at IS NULL AND EXISTS (SELECT 1 FROM alarms a WHERE a.kind = $1 AND a.key = p.job AND a.closed_at IS NULL)
+		ORDER BY made_at, id`, string(invoices.AlarmStorm))
+	plans := make([]invoices.Plan, len(rows))
+	for i := range rows {
+		plans[i] = rows[i].plan()
+	}
+	return plans, s.fault(ctx, err)
+}
+
 // Approved returns the plans of a job that were approved and may still be
 // carried out.
 func (s *Store) Approved(ctx context.Context, job string, now time.Time) ([]invoices.Plan, error) {
 	var rows []planItems
-	err := s.db.SelectContext(ctx, &rows, `SELECT `+planColumns+`, items FROM plans WHERE job = $1 AND approved_at >= $2 ORDER BY approved_at`, job, at(now.Add(-approvals)))
+	err := s.db.SelectContext(ctx, &rows, `SELECT `+planColumns+`, items FROM plans WHERE job = $1 AND approved_at >= $2 ORDER BY approved_at`, job, at(now.Add(-approvalLasts)))
 	if err != nil {
 		return nil, s.fault(ctx, err)
 	}

@@ -17,11 +17,13 @@ type oldInvoice struct {
 	Number, Account, Source, Status, Currency string
 	Total, Paid, Credited                     int64
 	Issued, Due                               day
-	Description                               string
+	Description, Policy                       string
+	Tags                                      words
 	Moved, Released                           instant
 	Vanished                                  bool
 	Episode                                   int
 	Load                                      string
+	promiseRow
 }
 
 func (o *oldInvoice) invoice() *invoices.Invoice {
@@ -29,6 +31,7 @@ func (o *oldInvoice) invoice() *invoices.Invoice {
 		Number: o.Number, Status: invoices.Status(o.Status), Total: money.Amount{Minor: o.Total, Currency: o.Currency},
 		Paid: o.Paid, Credited: o.Credited, IssuedOn: o.Issued.Date, DueOn: o.Due.Date, Description: o.Description,
 		Source: o.Source, Vanished: o.Vanished, Episode: o.Episode, Moved: o.Moved.Time, Released: o.Released.Time,
+		Policy: o.Policy, Tags: o.Tags, Promise: o.promise(),
 	}
 }
 
@@ -48,6 +51,7 @@ type revision struct {
 	debtors  map[string]*invoices.Debtor // accounts to write, by id
 	invoices []revised
 	numbers  []string // of every row
+	kept     []string // those whose promise was kept
 	events   []Event
 }
 
@@ -84,7 +88,7 @@ func (im *importer) take(batch []invoices.Row) error {
 	if len(im.problems) > 0 {
 		return nil
 	}
-	for _, part := range []func(*revision) error{im.putDebtors, im.putInvoices, im.putMentions} {
+	for _, part := range []func(*revision) error{im.putDebtors, im.putInvoices, im.putKept, im.putMentions} {
 		if err := part(rev); err != nil {
 			return err
 		}
@@ -132,6 +136,10 @@ func (im *importer) revise(rev *revision, row *invoices.Row, old *oldInvoice, de
 	if change != invoices.Unchanged {
 		rev.invoices = append(rev.invoices, revised{c.ID, inv})
 	}
+	if was != nil && was.Promise.Kept.IsZero() && !inv.Promise.Kept.IsZero() {
+		rev.kept = append(rev.kept, inv.Number)
+		rev.events = append(rev.events, Event{At: im.load.At, Kind: "promise_kept", Account: c.ID, Invoice: inv.Number, Detail: "what was promised by " + inv.Promise.On.String() + " was paid"})
+	}
 	moved := debtor == nil || !debtor.same(c)
 	if moved && debtor != nil && rev.debtors[c.ID] == nil {
 		rev.events = append(rev.events, Event{At: im.load.At, Kind: "account_changed", Account: c.ID, Detail: "by " + im.load.File})
@@ -177,6 +185,8 @@ func difference(was, inv *invoices.Invoice) string {
 	note(was.DueOn != inv.DueOn, "due %s, was %s", inv.DueOn, was.DueOn)
 	note(was.IssuedOn != inv.IssuedOn, "issued %s, was %s", inv.IssuedOn, was.IssuedOn)
 	note(was.Description != inv.Description, "another description")
+	note(was.Policy != inv.Policy, "policy %q, was %q", inv.Policy, was.Policy)
+	note(!slices.Equal(was.Tags, inv.Tags), "tags %q, were %q", inv.Tags, was.Tags)
 	if len(parts) == 0 {
 		parts = []string{"what is paid and what is credited"}
 	}
@@ -191,10 +201,11 @@ func (im *importer) invoicesOf(batch []invoices.Row) (map[string]*oldInvoice, er
 	}
 	var rows []oldInvoice
 	err := im.SelectContext(im.ctx, &rows, `
-		SELECT number, account_id AS account, source, status, currency, total, paid, credited,
-			issued_on AS issued, due_on AS due, description, moved_at AS moved, released_at AS released,
-			vanished, episode, changed_in AS load
-		FROM invoices WHERE number IN `+in.list(numbers), in...)
+		SELECT i.number, i.account_id AS account, i.source, i.status, i.currency, i.total, i.paid, i.credited,
+			i.issued_on AS issued, i.due_on AS due, i.description, i.policy, i.tags, i.moved_at AS moved, i.released_at AS released,
+			i.vanished, i.episode, i.changed_in AS load, `+promiseColumns+`
+		FROM invoices i LEFT JOIN promises p ON p.invoice = i.number AND p.ended_at IS NULL
+		WHERE i.number IN `+in.list(numbers), in...)
 	old := make(map[string]*oldInvoice, len(rows))
 	for i := range rows {
 		old[rows[i].Number] = &rows[i]
@@ -250,15 +261,25 @@ func (im *importer) putInvoices(rev *revision) error {
 	for i, r := range rev.invoices {
 		inv := &r.invoice
 		rows[i] = in.row(inv.Number, r.account, im.load.Source, string(inv.Status), inv.Total.Currency, inv.Total.Minor, inv.Paid, inv.Credited,
-			day{inv.IssuedOn}, day{inv.DueOn}, inv.Description, im.id, inv.Episode, at(inv.Moved))
+			day{inv.IssuedOn}, day{inv.DueOn}, inv.Description, inv.Policy, words(inv.Tags), im.id, inv.Episode, at(inv.Moved))
 	}
 	return im.exec(`
 		INSERT INTO invoices (number, account_id, source, status, currency, total, paid, credited,
-			issued_on, due_on, description, changed_in, episode, moved_at) VALUES `+strings.Join(rows, ", ")+`
+			issued_on, due_on, description, policy, tags, changed_in, episode, moved_at) VALUES `+strings.Join(rows, ", ")+`
 		ON CONFLICT (number) DO UPDATE SET status = excluded.status, currency = excluded.currency, total = excluded.total,
 			paid = excluded.paid, credited = excluded.credited, issued_on = excluded.issued_on, due_on = excluded.due_on,
-			description = excluded.description, changed_in = excluded.changed_in, episode = excluded.episode, moved_at = excluded.moved_at,
+			description = excluded.description, policy = excluded.policy, tags = excluded.tags, changed_in = excluded.changed_in, episode = excluded.episode, moved_at = excluded.moved_at,
 			vanished = FALSE, rest_act = 'look', rest_until = NULL, rest_tries = 0, rest_why = ''`, in...)
+}
+
+// putKept notes the promises that the books show to be kept.
+func (im *importer) putKept(rev *revision) error {
+	if len(rev.kept) == 0 {
+		return nil
+	}
+	var in args
+	kept := in.add(at(im.load.At))
+	return im.exec(`UPDATE promises SET kept_at = `+kept+` WHERE ended_at IS NULL AND invoice IN `+in.list(rev.kept), in...)
 }
 
 // putMentions notes what a full load mentions.
