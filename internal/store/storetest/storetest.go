@@ -23,7 +23,7 @@ import (
 // Run runs the suite on databases that fresh makes: it returns the URL of an
 // empty one.
 func Run(t *testing.T, fresh func(testing.TB) string) {
-	for _, group := range [][]check{starts, claims, links, letters, agreement, imports, people, books, guards, crowds} {
+	for _, group := range [][]check{starts, claims, links, letters, agreement, imports, people, ladder, books, guards, crowds} {
 		for _, c := range group {
 			t.Run(c.name, func(t *testing.T) { c.run(&bench{T: t, fresh: fresh, now: monday}) })
 		}
