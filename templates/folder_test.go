@@ -82,7 +82,7 @@ func TestR22_OddFilesRefuseToStart(t *testing.T) {
 		{"Latin-1", func(p spot) { p.file("en/final.txt", "{{/* d\xe9but */}}") }, "mine/en/final.txt:1:7: the file is not written in UTF-8"},
 		{"a surrogate, which only UTF-16 has", func(p spot) { p.file("en/final.txt", "x\xed\xa0\x80") }, "mine/en/final.txt:1:2: the file is not written in UTF-8"},
 		{"lines of an old Macintosh", func(p spot) { p.file("en/final.txt", "a\rb\r") }, "mine/en/final.txt:1:2: the line ends as on a Macintosh of the 1990s (CR); save the file with the line ends of Windows or Unix"},
-		{"a colour for terminals", func(p spot) { p.file("en/final.txt", final+"\n\x1b[31m") }, "mine/en/final.txt:13:1: there is a character here that does not show: U+001B; delete it, or type the line again"},
+		{"a colour for terminals", func(p spot) { p.file("en/final.txt", final+"\n\x1b[31m") }, "mine/en/final.txt:15:1: there is a character here that does not show: U+001B; delete it, or type the line again"},
 		{"a turned reading direction", func(p spot) { p.file("en/final.txt", strings.Replace(final, "Final", "Fin\u202eal", 1)) }, "mine/en/final.txt:1:24: there is a character here that does not show: U+202E"},
 		{"a byte order mark in the middle", func(p spot) { p.file("en/final.txt", "\ufeffx\ufeff") }, "mine/en/final.txt:1:2: there is a character here that does not show: U+FEFF"},
 		{"a file that is too large", func(p spot) { p.file("en/final.txt", strings.Repeat("x", maxSource+1)) }, "mine/en/final.txt: the file is larger than 256 KiB"},
@@ -137,7 +137,7 @@ func TestAFolderOfEverythingIsNoFolderOfLetters(t *testing.T) {
 func TestNamesOfLettersAreNoPaths(t *testing.T) {
 	for _, name := range []string{"../final", "en/final", "/etc/passwd", "final\x00", "final.txt", ".", "", "FINAL", "final\n", `..\final`} {
 		got := complaints(t, Options{Sender: sender, Names: []string{name}, Languages: []string{"en"}})
-		if len(got) != 1 || !strings.Contains(got[0], "which does not exist; there are: final, ") {
+		if len(got) != 1 || !strings.Contains(got[0], "which does not exist; there are: broken_promise, ") {
 			t.Errorf("%q: %q", name, got)
 		}
 	}

@@ -1,6 +1,8 @@
 package templates
 
 import (
+	"bytes"
+	"encoding/csv"
 	"fmt"
 	"regexp"
 	"slices"
@@ -9,6 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"dunning/internal/sheet"
 	"dunning/invoices"
 )
 
@@ -132,10 +135,34 @@ func (g gate) read(t invoices.Text) []finding {
 			found = append(found, finding{markup, "the HTML does not show, between spaces, the payment link of invoice", inv.Number})
 		}
 	}
+	found = append(found, g.list(t.Files)...)
 	for _, to := range p.addresses {
 		if !g.allowed[to] && to != "mailto:"+g.view.Sender.Email {
 			found = append(found, finding{markup, "the HTML refers to an address that is neither a payment link of this letter nor configured", ""})
 			break
+		}
+	}
+	return found
+}
+
+// list checks that what the letter does not show stands in the attached table,
+// and that nothing else is attached.
+func (g gate) list(files []invoices.File) []finding {
+	if g.view.More() == 0 && len(files) == 0 {
+		return nil
+	}
+	if g.view.More() == 0 || len(files) != 1 {
+		return []finding{{markup, "the letter has attachments that it should not have, or lacks its list of invoices", ""}}
+	}
+	rows, err := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(files[0].Body, []byte("\ufeff")))).ReadAll()
+	if err != nil || len(rows) != g.view.Count()+1 {
+		return []finding{{markup, "the attached list does not have a row for each invoice", ""}}
+	}
+	var found []finding
+	for i, inv := range g.view.all {
+		row := rows[i+1]
+		if row[0] != sheet.Cell(unisolated(inv.Number)) || row[6] != inv.Open.Decimal() || row[7] != inv.Open.Currency || row[8] != inv.URL {
+			found = append(found, finding{markup, "the attached list does not show what is open of invoice", inv.Number})
 		}
 	}
 	return found

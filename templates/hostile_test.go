@@ -77,7 +77,7 @@ func TestR22_LettersThatDoNotEndRefuseToStart(t *testing.T) {
 // TestR22_LoopsAreCountedWhileTheyRun: what samples do not show, such as a
 // letter about very many invoices, ends as well.
 func TestR22_LoopsAreCountedWhileTheyRun(t *testing.T) {
-	silent := `{{range .Invoices}}{{range $.Invoices}}{{if eq .Number "x"}}x{{end}}{{end}}{{end}}`
+	silent := `{{range .Numbers}}{{range $.Numbers}}{{if eq . "x"}}x{{end}}{{end}}{{end}}`
 	for _, file := range []string{"en/final.txt", "en/final.html"} {
 		s, err := Load(Options{
 			Dir:    fstest.MapFS{file: builtin(t, file, `{{template "invoices" .}}`, silent+`{{template "invoices" .}}`)},

@@ -182,7 +182,11 @@ func (l *letter) render(view *Letter) (invoices.Text, error) {
 	if err := l.html.ExecuteTemplate(&out, "layout", &titled); err != nil {
 		return invoices.Text{}, err
 	}
-	return invoices.Text{Subject: title, Plain: body, HTML: out.String()}, nil
+	made := invoices.Text{Subject: title, Plain: body, HTML: out.String()}
+	if view.More() > 0 {
+		made.Files = []invoices.File{view.list()}
+	}
+	return made, nil
 }
 
 // The bounds of one part of a letter while it is filled in.

@@ -22,7 +22,7 @@ var update = flag.Bool("update", false, "rewrite the golden letters")
 
 var sender = Sender{Name: "Example BV", Email: "finance@example.com", Phone: "+31 20 123 4567", Address: []string{"Keizersgracht 1", "1015 CJ Amsterdam"}}
 
-var all = []string{"final", "firm", "friendly", "new_link", "request", "upcoming"}
+var all = []string{"broken_promise", "expiring", "failed_attempt", "final", "firm", "friendly", "new_link", "request", "upcoming"}
 
 var loadOnce = sync.OnceValues(func() (*Set, error) {
 	return Load(Options{Sender: sender, Names: all, Languages: []string{"en", "nl", "de"}})
@@ -57,7 +57,16 @@ func drafts(name, lang string) map[string]invoices.Draft {
 		one.Lines[0].DueOn, one.Lines[0].DaysLate = civil.Date{Year: 2026, Month: time.April, Day: 2}, -3
 		one.Lines[0].IssuedOn = civil.Date{Year: 2026, Month: time.March, Day: 2}
 	}
-	return map[string]invoices.Draft{"one": one, "several": several}
+	kinds := map[string]invoices.Draft{"one": one, "several": several}
+	switch name {
+	case "firm", "final": // those that say what the law allows
+		kinds["claims"] = samples[8].Draft
+	case "broken_promise":
+		kinds["promised"] = samples[10].Draft
+	case "friendly":
+		kinds["hundred"] = samples[9].Draft
+	}
+	return kinds
 }
 
 func TestGoldenLetters(t *testing.T) {
@@ -66,7 +75,11 @@ func TestGoldenLetters(t *testing.T) {
 		for _, name := range s.Names() {
 			for kind, d := range drafts(name, lang) {
 				text := write(t, s, d)
-				for ext, got := range map[string]string{"subject": text.Subject + "\n", "txt": text.Plain, "html": text.HTML} {
+				parts := map[string]string{"subject": text.Subject + "\n", "txt": text.Plain, "html": text.HTML}
+				if len(text.Files) > 0 {
+					parts["csv"] = listOf(text)
+				}
+				for ext, got := range parts {
 					golden(t, filepath.Join("testdata", "golden", lang, name+"."+kind+"."+ext), got)
 				}
 			}
@@ -118,6 +131,11 @@ func TestR12_EveryAmountShownIsAnOpenBalanceOrATotal(t *testing.T) {
 		known := map[string]bool{}
 		for _, line := range d.Lines {
 			known[line.Open.Format(d.Language)] = true
+			for _, other := range []money.Amount{line.Promised, line.Interest, line.Compensation} {
+				if other.Minor > 0 { // said to be none of what is asked for
+					known[other.Format(d.Language)] = true
+				}
+			}
 		}
 		for _, total := range d.Totals {
 			known[total.Format(d.Language)] = true
@@ -171,10 +189,13 @@ func TestR11_TheLetterSaysUntilWhenTheLinkWorks(t *testing.T) {
 		times := strings.Count(strings.ReplaceAll(text.Plain, "\n", " "), want[d.Language])
 		times += strings.Count(readPage(text.HTML).text, want[d.Language])
 		links := 0
-		for _, line := range d.Lines {
+		for _, line := range d.Lines[:min(maxShown, len(d.Lines))] {
 			if !line.Until.IsZero() {
 				links += 2
 			}
+		}
+		if d.Template == "expiring" && len(d.Lines) == 1 { // this letter is about it
+			links *= 2
 		}
 		if times != links {
 			t.Errorf("%q stands %d times in the two parts, want %d:\n%s", want[d.Language], times, links, text.Plain)
@@ -249,7 +270,16 @@ func TestR26_TestModeSaysSo(t *testing.T) {
 func TestR14_EachInvoiceHasARowAndALinkAndEachCurrencyATotal(t *testing.T) {
 	everyDraft(t, func(t *testing.T, d invoices.Draft, text invoices.Text) {
 		p := readPage(text.HTML)
+		if rows := strings.Count(listOf(text), "\r\n"); len(d.Lines) > maxShown && rows != len(d.Lines)+1 {
+			t.Errorf("the attached list has %d rows for %d invoices", rows, len(d.Lines))
+		}
 		for _, line := range d.Lines {
+			if len(d.Lines) > maxShown && !slices.Contains(p.links, line.URL) {
+				if !strings.Contains(listOf(text), `"`+line.URL+`"`) {
+					t.Errorf("the link of %s is nowhere", line.Number)
+				}
+				continue
+			}
 			n := 0
 			for _, link := range p.links {
 				if link == line.URL {
@@ -273,12 +303,23 @@ func TestR14_EachInvoiceHasARowAndALinkAndEachCurrencyATotal(t *testing.T) {
 	})
 }
 
+// listOf returns the attached list of invoices; empty: there is none.
+func listOf(text invoices.Text) string {
+	if len(text.Files) != 1 {
+		return ""
+	}
+	return string(text.Files[0].Body)
+}
+
 func TestLettersPromiseAndThreatenNothing(t *testing.T) {
 	threats := regexp.MustCompile(`(?i)court|lawyer|attorney|legal|bailiff|collection|interest|fee|rechter|deurwaarder|incasso|rente|kosten|gericht|anwalt|inkasso|zinsen|gebühr|verzug`)
 	s := load(t)
 	for _, lang := range s.Languages() {
 		for _, name := range s.Names() {
-			for _, d := range drafts(name, lang) {
+			for kind, d := range drafts(name, lang) {
+				if kind == "claims" { // it says what the law allows, because the policy has it computed
+					continue
+				}
 				text := write(t, s, d)
 				if found := threats.FindString(text.Subject + text.Plain + readPage(text.HTML).text); found != "" {
 					t.Errorf("%s/%s speaks of %q, which no policy does", lang, name, found)

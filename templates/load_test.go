@@ -63,7 +63,7 @@ func TestR22_WrongLettersRefuseToStart(t *testing.T) {
 			[]string{subject, subject + "\n{{define \"never\"}}{{end}}", "immediately{{else}}", "immediately{{if eq .Number \"\"}}{{.Nummer}}{{end}}{{.Costs}}{{else}}"},
 			[]string{
 				`mine/en/final.txt:7:275: an invoice has no .Nummer; did you mean {{.Number}}?`,
-				`mine/en/final.txt:7:293: an invoice has no .Costs; there are: .DaysLate, .Description, .DueOn, .Expires, .Issued, .IssuedOn, .Late, .Number, .Open, .Total, .URL, .Until`,
+				`mine/en/final.txt:7:293: an invoice has no .Costs; there are: .Compensation, .DaysLate, .Description, .DueOn, .Expires, .Interest, .Issued, .IssuedOn, .Late, .Number, .Open, .Promised, .PromisedOn, .Total, .URL, .Until, .WasPromised`,
 			},
 		},
 		{
@@ -182,10 +182,10 @@ func TestR22_AllMistakesOfAllFilesAtOnce(t *testing.T) {
 		`the letters have no address for answers; give one such as "billing@example.com"`,
 		`nothing is known of the language "xx"; dates and amounts can be written in: de, en, nl`,
 		`the default language "fr" is none of the languages en, nl, de; add it to the languages, or choose one of them`,
-		`a policy uses the letter "fimr", which does not exist; there are: final, firm, friendly, frim, later, new_link, request, upcoming, did you mean firm?`,
+		`a policy uses the letter "fimr", which does not exist; there are: broken_promise, expiring, failed_attempt, final, firm, friendly, frim, later, new_link, request, upcoming, did you mean firm?`,
 		`letters/de/firm.html: there is no {{define "title"}}`,
 		`letters/en/firm.txt:1:23: a letter has no .Overdu; did you mean {{.Overdue}}?`,
-		`letters/en/firm.txt:4:131: a letter has no .Overdu; did you mean {{.Overdue}}?`,
+		`letters/en/firm.txt:4:124: a letter has no .Overdu; did you mean {{.Overdue}}?`,
 		`letters/nl/firm.htm: no letter is made of a file of this name; the files are layout.html, layout.txt, <language>/phrases.tmpl, <language>/<letter>.html and <language>/<letter>.txt`,
 		`letters/nl/frim.txt: no policy uses a letter frim; did you mean firm?`,
 	}

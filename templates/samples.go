@@ -57,6 +57,24 @@ func Samples(name, language string) []Sample {
 	for i := range 25 {
 		lines = append(lines, sampleLine(i+1, int64(1000*i+1), [...]string{"EUR", "GBP", "JPY", "KWD", "USD"}[i%5], i-5))
 	}
+	claims := draft(sampleLine(1, 125000, "EUR", 74), sampleLine(2, 98765, "GBP", 20))
+	claims.Lines[0].Interest, claims.Lines[0].Compensation = money.Amount{Minor: 2577, Currency: "EUR"}, money.Amount{Minor: 4000, Currency: "EUR"}
+	claims.Lines[0].Rates = []string{"10.15 %", "9.5 %"}
+	claims.Lines[0].Promised, claims.Lines[0].PromisedOn = money.Amount{Minor: 50000, Currency: "EUR"}, civil.Date{Year: 2026, Month: time.March, Day: 20}
+	claims.Lines[1].Promised, claims.Lines[1].PromisedOn = claims.Lines[1].Open, civil.Date{Year: 2026, Month: time.March, Day: 20}
+	claims.Bank = []invoices.BankDetails{
+		{Currency: "EUR", Lines: []string{"Example BV", "IBAN NL91 ABNA 0417 1643 00"}},
+		{Currency: "GBP", Lines: []string{"Example Ltd <&>", "Sort code 20-00-00, account 55779911"}},
+	}
+	claims.From = "Legal & Co <legal@example.com>"
+
+	var hundred []invoices.Line
+	for i := range 100 {
+		hundred = append(hundred, sampleLine(i+1, int64(1000+i), "EUR", i-5))
+	}
+	promised := draft(sampleLine(1, 125000, "EUR", 14))
+	promised.Lines[0].Promised, promised.Lines[0].PromisedOn = promised.Lines[0].Open, civil.Date{Year: 2026, Month: time.March, Day: 25}
+	promised.Bank = claims.Bank[:1]
 	return []Sample{
 		{"one invoice", one},
 		{"three invoices in two currencies", several},
@@ -66,6 +84,9 @@ func Samples(name, language string) []Sample {
 		{"long names and numbers and large amounts", long},
 		{"markup, line breaks and invisible characters in names", hostile},
 		{"25 invoices in five currencies", draft(lines...)},
+		{"interest, compensation, bank details, promises and another sender", claims},
+		{"100 invoices", draft(hundred...)},
+		{"one invoice with a promise and bank details", promised},
 	}
 }
 

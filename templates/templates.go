@@ -20,9 +20,10 @@
 // refuses it unless both parts show each invoice's number, open balance and
 // payment link, and no other link.
 //
-// The letters that come with the program ask, remind and invite an answer.
-// They announce no costs, interest or court, because no policy does any of
-// that. Who claims such things writes letters of their own, and mind that some
+// The letters that come with the program ask, remind and invite an answer. The
+// last two say what interest and compensation the law allows, if the policy has
+// it computed, and claim neither: it is part of no amount that is asked for.
+// They announce no costs and no court. Who claims such things writes letters of their own, and mind that some
 // countries prescribe the words (in the Netherlands article 6:96 of the Civil
 // Code prescribes those of a claim to collection costs).
 package templates

@@ -1,11 +1,14 @@
 package templates
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"net/mail"
 	"net/netip"
 	"net/url"
 	"regexp"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -23,12 +26,19 @@ import (
 //	{{date .Today}}            the date of the letter, on the customer's calendar
 //	{{.Test}}                  true in test mode
 //	{{.Sender.Name}}           also .Sender.Email, .Sender.Phone, .Sender.Address (lines)
-//	{{range .Invoices}}        every invoice of the letter, see Invoice
+//	{{range .Invoices}}        the invoices of the letter, see Invoice; of more
+//	                           than 25 those that are most overdue, and then
+//	                           the whole list is attached as a table
+//	{{.Count}}                 how many there are, {{.More}} how many are not shown
 //	{{.First.Number}}          the first, for letters about one
 //	{{if .Several}}            the letter is about more than one
 //	{{.Overdue}}               how many of them are past due
 //	{{join .Numbers}}          all numbers; {{brief .Numbers}} as many as fit a subject
 //	{{join .Totals}}           the open balance per currency; also {{brief .Totals}}
+//	{{join .Interest}}         what may be charged for late payment, and
+//	{{join .Compensation}}     a fixed sum, per currency: never part of .Totals;
+//	                           where {{if .Interest}}
+//	{{range .Bank}}            where to pay without a link: .Currency and .Lines
 //	{{.Subject}}               the finished subject; in .html files only
 //	{{.Language}} {{.Template}}
 //
@@ -56,6 +66,19 @@ type Letter struct {
 	Sender   Sender
 	Invoices []Invoice
 	Totals   []money.Amount
+	Bank     []Bank
+
+	Interest     []money.Amount // per currency, in order of currency; none that is zero
+	Compensation []money.Amount
+	Rates        []string // of the interest, a year
+
+	all []Invoice // also those that are not shown
+}
+
+// Bank says where to pay in one currency without a link.
+type Bank struct {
+	Currency string
+	Lines    []string
 }
 
 // An Invoice is one invoice of a letter, the dot inside {{range .Invoices}}
@@ -69,6 +92,9 @@ type Letter struct {
 //	{{money .Total}}                what was billed; not what is owed
 //	{{.URL}}                        where to pay; in plain text on a line of its own
 //	{{time .Until}}                 until when the URL works, where {{if .Expires}}
+//	{{money .Interest}}             may be charged on top; also .Compensation
+//	{{money .Promised}}             what the customer said they would pay, by
+//	{{date .PromisedOn}}            this day, where {{if .WasPromised}}
 type Invoice struct {
 	Number      string
 	Description string
@@ -79,10 +105,21 @@ type Invoice struct {
 	Total       money.Amount
 	URL         string
 	Until       time.Time // on the customer's clock
+
+	Interest     money.Amount
+	Compensation money.Amount
+	Promised     money.Amount
+	PromisedOn   civil.Date
 }
 
 // Several reports whether the letter is about more than one invoice.
-func (l *Letter) Several() bool { return len(l.Invoices) > 1 }
+func (l *Letter) Several() bool { return len(l.all) > 1 }
+
+// Count returns how many invoices the letter is about.
+func (l *Letter) Count() int { return len(l.all) }
+
+// More returns how many of them it does not show.
+func (l *Letter) More() int { return len(l.all) - len(l.Invoices) }
 
 // First returns the first invoice.
 func (l *Letter) First() Invoice { return l.Invoices[0] }
@@ -90,7 +127,7 @@ func (l *Letter) First() Invoice { return l.Invoices[0] }
 // Overdue returns how many invoices are past due.
 func (l *Letter) Overdue() int {
 	n := 0
-	for _, inv := range l.Invoices {
+	for _, inv := range l.all {
 		if inv.Late() {
 			n++
 		}
@@ -100,8 +137,8 @@ func (l *Letter) Overdue() int {
 
 // Numbers returns the numbers of all invoices.
 func (l *Letter) Numbers() []string {
-	numbers := make([]string, len(l.Invoices))
-	for i, inv := range l.Invoices {
+	numbers := make([]string, len(l.all))
+	for i, inv := range l.all {
 		numbers[i] = inv.Number
 	}
 	return numbers
@@ -112,6 +149,9 @@ func (i Invoice) Late() bool { return i.DaysLate > 0 }
 
 // Issued reports whether the issue date is known.
 func (i Invoice) Issued() bool { return i.IssuedOn != civil.Date{} }
+
+// WasPromised reports whether the customer said when they would pay.
+func (i Invoice) WasPromised() bool { return i.PromisedOn != civil.Date{} }
 
 // Expires reports whether it is known until when the link works.
 func (i Invoice) Expires() bool { return !i.Until.IsZero() }
@@ -132,13 +172,31 @@ func (s *Set) view(lang string, d invoices.Draft) (*Letter, error) {
 	switch {
 	case len(d.Lines) == 0:
 		return nil, errors.New("it is about no invoice")
+	case len(d.Lines) > maxInvoices:
+		return nil, fmt.Errorf("it is about more than %d invoices", maxInvoices)
 	case d.Zone == nil:
 		return nil, errors.New("the time zone of the customer is unknown")
 	}
 	l := &Letter{
 		Template: d.Template, Language: lang, Today: d.Today, Test: d.Test, Sender: s.sender, Totals: d.Totals,
 		Customer: isolated(clean(d.Customer, maxCustomer)), Country: isolated(clean(d.Country, maxCountry)),
-		Invoices: make([]Invoice, 0, len(d.Lines)),
+		all: make([]Invoice, 0, len(d.Lines)),
+	}
+	if d.From != "" {
+		from, err := mail.ParseAddress(d.From)
+		if err != nil {
+			return nil, errors.New("its sender is not a mail address")
+		}
+		if l.Sender.Name, l.Sender.Email = from.Name, from.Address; from.Name == "" {
+			l.Sender.Name = from.Address
+		}
+	}
+	for _, b := range d.Bank {
+		lines := make([]string, len(b.Lines))
+		for i, line := range b.Lines {
+			lines[i] = clean(line, maxDescription)
+		}
+		l.Bank = append(l.Bank, Bank{b.Currency, lines})
 	}
 	numbers, urls := map[string]bool{}, map[string]bool{}
 	for _, line := range d.Lines {
@@ -150,9 +208,67 @@ func (s *Set) view(lang string, d invoices.Draft) (*Letter, error) {
 			return nil, fmt.Errorf("invoice %s: another line has the same number or payment link", inv.Number)
 		}
 		numbers[inv.Number], urls[inv.URL] = true, true
-		l.Invoices = append(l.Invoices, inv)
+		l.all = append(l.all, inv)
+		for _, rate := range line.Rates {
+			if !slices.Contains(l.Rates, rate) {
+				l.Rates = append(l.Rates, rate)
+			}
+		}
 	}
+	var err error
+	if l.Interest, err = charged(l.all, func(i Invoice) money.Amount { return i.Interest }); err != nil {
+		return nil, err
+	}
+	if l.Compensation, err = charged(l.all, func(i Invoice) money.Amount { return i.Compensation }); err != nil {
+		return nil, err
+	}
+	l.Invoices = foremost(l.all)
 	return l, sameTotals(d)
+}
+
+// maxInvoices is how many invoices one letter may be about.
+const maxInvoices = 5000
+
+// maxShown is how many invoices a letter shows; of more it attaches a list.
+const maxShown = 25
+
+// foremost returns the invoices to show: all, or those that are most overdue,
+// the largest first where that is the same.
+func foremost(all []Invoice) []Invoice {
+	if len(all) <= maxShown {
+		return all
+	}
+	list := slices.Clone(all)
+	slices.SortStableFunc(list, func(x, y Invoice) int {
+		if x.Open.Currency == y.Open.Currency {
+			return cmp.Or(cmp.Compare(y.DaysLate, x.DaysLate), cmp.Compare(y.Open.Minor, x.Open.Minor))
+		}
+		return cmp.Compare(y.DaysLate, x.DaysLate)
+	})
+	return list[:maxShown]
+}
+
+// charged adds up what may be charged, per currency, in order of currency.
+func charged(all []Invoice, of func(Invoice) money.Amount) ([]money.Amount, error) {
+	var sums []money.Amount
+	for _, inv := range all {
+		a := of(inv)
+		if a.Minor <= 0 {
+			continue
+		}
+		i := slices.IndexFunc(sums, func(s money.Amount) bool { return s.Currency == a.Currency })
+		if i < 0 {
+			sums = append(sums, a)
+			continue
+		}
+		sum, err := sums[i].Add(a)
+		if err != nil {
+			return nil, err
+		}
+		sums[i] = sum
+	}
+	slices.SortFunc(sums, func(x, y money.Amount) int { return cmp.Compare(x.Currency, y.Currency) })
+	return sums, nil
 }
 
 // invoice checks and cleans one line.
@@ -161,6 +277,7 @@ func invoice(line invoices.Line, zone *time.Location) (Invoice, error) {
 		Number: clean(line.Number, maxNumber+1), Description: clean(line.Description, maxDescription),
 		IssuedOn: line.IssuedOn, DueOn: line.DueOn, DaysLate: line.DaysLate,
 		Open: line.Open, Total: line.Total, URL: line.URL, Until: line.Until,
+		Interest: line.Interest, Compensation: line.Compensation, Promised: line.Promised, PromisedOn: line.PromisedOn,
 	}
 	if inv.Expires() {
 		inv.Until = inv.Until.In(zone)

@@ -23,6 +23,8 @@ type words struct {
 	more   string // how many more
 	day    string
 	days   string
+	list   string            // the name of a list of invoices, as a file's
+	heads  []string          // the columns of that list
 	cities map[string]string // names that differ from those of the IANA time zones
 }
 
@@ -31,11 +33,15 @@ var languages = map[string]*words{
 		months: [12]string{"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"},
 		date:   "%d %s %d", moment: "%s, %s (%s)", clock: "15:04", place: "time in %s",
 		and: "and", more: "%d more", day: "1 day", days: "%d days",
+		list:  "invoices",
+		heads: []string{"Invoice", "Description", "Invoice date", "Due date", "Days overdue", "Invoice amount", "Amount due", "Currency", "Pay online", "Link works until"},
 	},
 	"nl": {
 		months: [12]string{"januari", "februari", "maart", "april", "mei", "juni", "juli", "augustus", "september", "oktober", "november", "december"},
 		date:   "%d %s %d", moment: "%s om %s uur (%s)", clock: "15.04", place: "tijd in %s",
 		and: "en", more: "nog %d", day: "1 dag", days: "%d dagen",
+		list:  "facturen",
+		heads: []string{"Factuur", "Omschrijving", "Factuurdatum", "Vervaldatum", "Dagen te laat", "Factuurbedrag", "Te betalen", "Valuta", "Online betalen", "Link werkt tot"},
 		cities: map[string]string{
 			"Athens": "Athene", "Berlin": "Berlijn", "Brussels": "Brussel", "Bucharest": "Boekarest", "Budapest": "Boedapest",
 			"Copenhagen": "Kopenhagen", "Lisbon": "Lissabon", "London": "Londen", "Luxembourg": "Luxemburg", "Paris": "Parijs",
@@ -46,6 +52,8 @@ var languages = map[string]*words{
 		months: [12]string{"Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November", "Dezember"},
 		date:   "%d. %s %d", moment: "%s, %s Uhr (%s)", clock: "15:04", place: "Ortszeit %s",
 		and: "und", more: "%d weitere", day: "1 Tag", days: "%d Tage",
+		list:  "rechnungen",
+		heads: []string{"Rechnung", "Beschreibung", "Rechnungsdatum", "Fällig am", "Tage überfällig", "Rechnungsbetrag", "Offener Betrag", "Währung", "Online bezahlen", "Link funktioniert bis"},
 		cities: map[string]string{
 			"Athens": "Athen", "Brussels": "Brüssel", "Bucharest": "Bukarest", "Copenhagen": "Kopenhagen", "Lisbon": "Lissabon",
 			"Luxembourg": "Luxemburg", "Prague": "Prag", "Rome": "Rom", "Vienna": "Wien", "Warsaw": "Warschau", "Zurich": "Zürich",

@@ -21,7 +21,7 @@ func TestWhatCannotBeSaidIsRefused(t *testing.T) {
 		change   func(d *invoices.Draft)
 		want     string
 	}{
-		{"a letter nobody wrote", func(d *invoices.Draft) { d.Template = "frim" }, `there is no letter "frim"; there are: final, firm,`},
+		{"a letter nobody wrote", func(d *invoices.Draft) { d.Template = "frim" }, `there is no letter "frim"; there are: broken_promise, expiring,`},
 		{"a letter about nothing", func(d *invoices.Draft) { d.Lines = nil }, "it is about no invoice"},
 		{"R11: no payment link", func(d *invoices.Draft) { d.Lines[0].URL = "" }, "invoice 2026-1001: its payment link is not an https address"},
 		{"a payment link without TLS", func(d *invoices.Draft) { d.Lines[0].URL = "http://pay.example.com/1" }, "not an https address"},
@@ -43,7 +43,7 @@ func TestWhatCannotBeSaidIsRefused(t *testing.T) {
 		{"no time zone", func(d *invoices.Draft) { d.Zone = nil }, "the time zone of the customer is unknown"},
 		{"no date", func(d *invoices.Draft) { d.Today.Month = 0 }, "there is no date"},
 		{"a name that looks like a mistake of ours", func(d *invoices.Draft) { d.Customer = "<no value>" }, `the plain text contains "<no value>"`},
-		{"too many invoices for one mail", func(d *invoices.Draft) { *d = many(3000) }, "the letter is longer than 1024 KiB"},
+		{"too many invoices for one mail", func(d *invoices.Draft) { *d = many(5001) }, "it is about more than 5000 invoices"},
 		{"a sum beyond counting", func(d *invoices.Draft) { *d = many(2); d.Lines[0].Open.Minor = math.MaxInt64 }, "the total in EUR is too large"},
 	} {
 		d := Samples("firm", "en")[0].Draft

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"dunning/internal/sheet"
+
 	"golang.org/x/net/idna"
 )
 
@@ -25,7 +27,7 @@ func FuzzAddress(f *testing.F) {
 			t.Fatalf("%q: the address %q and the objection %q", text, got, what)
 		}
 		if what != "" {
-			if strings.ContainsFunc(what, isHarmful) || strings.ContainsAny(what, "\r\n") || len(what) > 1000 {
+			if strings.ContainsFunc(what, sheet.Harmful) || strings.ContainsAny(what, "\r\n") || len(what) > 1000 {
 				t.Errorf("%q: the objection is %q", text, what)
 			}
 			return

@@ -8,6 +8,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"dunning/internal/sheet"
+
 	"golang.org/x/text/language"
 
 	"dunning/internal/money"
@@ -82,7 +84,7 @@ func (c *cells) raw(column string, most int) string {
 // word returns a cell that is one line of visible characters.
 func (c *cells) word(column string, most int) string {
 	s := c.raw(column, most)
-	if strings.ContainsFunc(s, func(r rune) bool { return r != ' ' && r != '\u00a0' && !appears(r) }) {
+	if strings.ContainsFunc(s, func(r rune) bool { return r != ' ' && r != '\u00a0' && !sheet.Appears(r) }) {
 		c.wrong(column, quoted(s)+" has characters in it that do not show, or several lines", "type it anew")
 		return ""
 	}
@@ -93,11 +95,11 @@ func (c *cells) word(column string, most int) string {
 // breaks in it as single spaces. A cell in which nothing shows is empty.
 func (c *cells) prose(column string, most int) string {
 	s := strings.Join(strings.Fields(c.raw(column, most)), " ")
-	if strings.ContainsFunc(s, isHarmful) {
+	if strings.ContainsFunc(s, sheet.Harmful) {
 		c.wrong(column, quoted(s)+" has characters in it that do not show and change what is read", "type it anew")
 		return ""
 	}
-	if !strings.ContainsFunc(s, func(r rune) bool { return r != ' ' && appears(r) }) {
+	if !strings.ContainsFunc(s, func(r rune) bool { return r != ' ' && sheet.Appears(r) }) {
 		return ""
 	}
 	return s

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"dunning/internal/sheet"
+
 	"dunning/invoices"
 )
 
@@ -173,7 +175,7 @@ func checkRow(t *testing.T, r invoices.Row, lines int) {
 		t.Errorf("asks for what there is not: %+v", r)
 	}
 	for _, s := range append([]string{r.Number, string(r.Status), r.Description, d.ID, d.Name, d.Email, d.Language, d.Country, d.Zone, d.Policy}, d.CC...) {
-		if !utf8.ValidString(s) || s != strings.TrimSpace(s) || strings.ContainsFunc(s, isHarmful) {
+		if !utf8.ValidString(s) || s != strings.TrimSpace(s) || strings.ContainsFunc(s, sheet.Harmful) {
 			t.Errorf("%q is handed on in %+v", s, r)
 		}
 	}

@@ -122,25 +122,3 @@ func shortened(header string) string {
 	}
 	return header
 }
-
-// appears reports whether a character is to be seen. Some that count as letters
-// or signs are not, and U+FFFD is one that was lost.
-func appears(r rune) bool {
-	if r < 0x300 {
-		return unicode.IsPrint(r)
-	}
-	return unicode.IsPrint(r) && !strings.ContainsRune("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufffd", r) && !unicode.Is(unicode.Variation_Selector, r)
-}
-
-// isHarmful reports whether a character does something to a terminal, a mail
-// header or the order of the text around it, or is none: those that turn the
-// reading direction, tags, which are a second text that nobody sees, and the
-// places of no character. Other characters that do not show, such as joiners,
-// belong to the writing of some languages; letters leave them out.
-func isHarmful(r rune) bool {
-	if r < 0x2000 {
-		return unicode.IsControl(r)
-	}
-	return '\u202a' <= r && r <= '\u202e' || '\u2066' <= r && r <= '\u206f' || r == '\ufeff' || '\ufff9' <= r && r <= '\ufffb' ||
-		0xe0000 <= r && r <= 0xe007f || unicode.Is(unicode.Noncharacter_Code_Point, r)
-}

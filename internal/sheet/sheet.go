@@ -1,4 +1,7 @@
-package source
+// Package sheet makes texts fit for tables that people open in a spreadsheet,
+// which would otherwise take some of them for formulas, and says which
+// characters do something to the programs that show a text.
+package sheet
 
 import (
 	"strings"
@@ -31,7 +34,7 @@ func Cell(text string) string {
 		case unicode.IsSpace(r):
 			space = true
 			continue
-		case isHarmful(r):
+		case Harmful(r):
 			r = utf8.RuneError
 		}
 		if space && b.Len() > 0 {
@@ -41,7 +44,7 @@ func Cell(text string) string {
 		b.WriteRune(r)
 	}
 	s := b.String()
-	begin := strings.TrimLeftFunc(s, func(r rune) bool { return r == ' ' || !appears(r) })
+	begin := strings.TrimLeftFunc(s, func(r rune) bool { return r == ' ' || !Appears(r) })
 	if begin == "" || !strings.ContainsRune(formulaSigns, firstRune(begin)) || isNumber(s) {
 		return s
 	}
@@ -75,4 +78,26 @@ func AppendLine(b []byte, cells []string) []byte {
 		b = append(b, '"')
 	}
 	return append(b, "\r\n"...)
+}
+
+// Appears reports whether a character is to be seen. Some that count as letters
+// or signs are not, and U+FFFD is one that was lost.
+func Appears(r rune) bool {
+	if r < 0x300 {
+		return unicode.IsPrint(r)
+	}
+	return unicode.IsPrint(r) && !strings.ContainsRune("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\ufffd", r) && !unicode.Is(unicode.Variation_Selector, r)
+}
+
+// Harmful reports whether a character does something to a terminal, a mail
+// header or the order of the text around it, or is none: those that turn the
+// reading direction, tags, which are a second text that nobody sees, and the
+// places of no character. Other characters that do not show, such as joiners,
+// belong to the writing of some languages; letters leave them out.
+func Harmful(r rune) bool {
+	if r < 0x2000 {
+		return unicode.IsControl(r)
+	}
+	return '\u202a' <= r && r <= '\u202e' || '\u2066' <= r && r <= '\u206f' || r == '\ufeff' || '\ufff9' <= r && r <= '\ufffb' ||
+		0xe0000 <= r && r <= 0xe007f || unicode.Is(unicode.Noncharacter_Code_Point, r)
 }

@@ -1,4 +1,4 @@
-package source
+package sheet
 
 import (
 	"bytes"
@@ -65,7 +65,7 @@ func FuzzExport(f *testing.F) {
 	f.Fuzz(func(t *testing.T, a, b string) {
 		text := AppendLine(nil, []string{a, b})
 		for _, r := range string(text[:len(text)-2]) {
-			if isHarmful(r) || r == '\u2028' || r == '\u2029' {
+			if Harmful(r) || r == '\u2028' || r == '\u2029' {
 				t.Errorf("%U in %q", r, text)
 			}
 		}

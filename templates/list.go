@@ -1,0 +1,34 @@
+package templates
+
+import (
+	"strconv"
+
+	"dunning/internal/sheet"
+	"dunning/invoices"
+)
+
+// list returns all invoices of a letter as a table that opens in a spreadsheet:
+// UTF-8 with the mark that tells Excel so, dates as ISO 8601, amounts with a
+// point and the currency in a column of its own (RFC 4180). No cell is taken
+// for a formula.
+func (l *Letter) list() invoices.File {
+	w := languages[base(l.Language)]
+	body := sheet.AppendLine([]byte("\ufeff"), w.heads)
+	for _, inv := range l.all {
+		issued, until, late := "", "", ""
+		if inv.Issued() {
+			issued = inv.IssuedOn.String()
+		}
+		if inv.Expires() {
+			until = inv.Until.Format("2006-01-02 15:04 -07:00")
+		}
+		if inv.Late() {
+			late = strconv.Itoa(inv.DaysLate)
+		}
+		body = sheet.AppendLine(body, []string{
+			unisolated(inv.Number), unisolated(inv.Description), issued, inv.DueOn.String(), late,
+			inv.Total.Decimal(), inv.Open.Decimal(), inv.Open.Currency, inv.URL, until,
+		})
+	}
+	return invoices.File{Name: w.list + "-" + l.Today.String() + ".csv", Type: "text/csv; charset=utf-8", Body: body}
+}
