@@ -64,11 +64,15 @@ func (p *Pool) compose(l invoices.Letter) (invoices.Letter, error) {
 			l.Subject = testMark + l.Subject
 		}
 	}
-	if err := checkText(l.Text); err != nil {
+	if err := errors.Join(checkText(l.Text), checkFiles(l.Files)); err != nil {
+		return l, err
+	}
+	from, replyTo, err := p.senders(l)
+	if err != nil {
 		return l, err
 	}
 	l.MessageID = l.ID + "@" + p.o.MessageIDDomain
-	if l.Raw, err = p.write(l, meant); err != nil {
+	if l.Raw, err = p.write(l, meant, from, replyTo); err != nil {
 		return l, err
 	}
 	if p.sign != nil {
@@ -76,23 +80,45 @@ func (p *Pool) compose(l invoices.Letter) (invoices.Letter, error) {
 			return l, fmt.Errorf("sign it: %w", err)
 		}
 	}
-	if err := p.checkMessage(l); err != nil {
+	if err := p.checkMessage(l, from); err != nil {
 		return l, err
 	}
 	l.Digest = digest(l.Raw)
 	return l, nil
 }
 
-// write puts a letter into MIME: plain text and HTML as alternatives.
-func (p *Pool) write(l, meant invoices.Letter) ([]byte, error) {
-	msg := mail.NewMsg(mail.WithNoDefaultUserAgent(), mail.WithEncoding(mail.EncodingQP), mail.WithBoundary(boundary(l.ID)))
-	msg.FromMailAddress(p.from)
+// senders returns who writes a letter and where answers go. In the envelope
+// stands the installation's own sender, so that bounces come to one place.
+func (p *Pool) senders(l invoices.Letter) (from, replyTo *stdmail.Address, err error) {
+	from, replyTo = p.from, p.replyTo
+	if l.From != "" {
+		if from, err = parsePerson(l.From); err != nil {
+			return nil, nil, fmt.Errorf("its sender: %w", err)
+		}
+	}
+	if l.ReplyTo != "" {
+		if replyTo, err = parsePerson(l.ReplyTo); err != nil {
+			return nil, nil, fmt.Errorf("its reply address: %w", err)
+		}
+	}
+	return from, replyTo, nil
+}
+
+// write puts a letter into MIME: plain text and HTML as alternatives, and what
+// is attached beside them.
+func (p *Pool) write(l, meant invoices.Letter, from, replyTo *stdmail.Address) ([]byte, error) {
+	options := []mail.MsgOption{mail.WithNoDefaultUserAgent(), mail.WithEncoding(mail.EncodingQP)}
+	if len(l.Files) == 0 {
+		options = append(options, mail.WithBoundary(boundary(l.ID)))
+	}
+	msg := mail.NewMsg(options...)
+	msg.FromMailAddress(from)
 	msg.ToMailAddress(people(l.To)...)
 	if len(l.CC) > 0 {
 		msg.CcMailAddress(people(l.CC)...)
 	}
-	if p.replyTo != nil {
-		msg.ReplyToMailAddress(p.replyTo)
+	if replyTo != nil {
+		msg.ReplyToMailAddress(replyTo)
 	}
 	if p.redirect != "" {
 		msg.SetGenHeader(meantTo, bracketed(meant.To))
@@ -111,12 +137,41 @@ func (p *Pool) write(l, meant invoices.Letter) ([]byte, error) {
 	msg.SetBodyString(mail.TypeTextPlain, l.Plain)
 	msg.AddAlternativeString(mail.TypeTextHTML, l.HTML)
 
+	size := 2 * (len(l.Plain) + len(l.HTML) + 1024)
+	for _, f := range l.Files {
+		size += len(f.Body) * 7 / 5
+		err := msg.AttachReader(f.Name, bytes.NewReader(f.Body), mail.WithFileContentType(mail.ContentType(f.Type)), mail.WithFileEncoding(mail.EncodingB64))
+		if err != nil {
+			return nil, err
+		}
+	}
 	var b bytes.Buffer
-	b.Grow(2 * (len(l.Plain) + len(l.HTML) + 1024))
+	b.Grow(size)
 	if _, err := msg.WriteTo(&b); err != nil {
 		return nil, err
 	}
-	return b.Bytes(), nil
+	if len(l.Files) == 0 {
+		return b.Bytes(), nil
+	}
+	return settled(b.Bytes(), l.ID)
+}
+
+// drawn matches a boundary where it is announced. In the text of a letter it
+// cannot stand, because there = is written as =3D, nor in what is attached.
+var drawn = regexp.MustCompile(`boundary="?([0-9a-f]{32,70})"?\r\n`)
+
+// settled puts boundaries that depend on the letter's id alone in place of
+// those that go-mail draws at random: with several parts inside of each other
+// it would use one that it is given for all of them.
+func settled(raw []byte, id string) ([]byte, error) {
+	found := drawn.FindAllSubmatch(raw, -1)
+	if len(found) != 2 {
+		return nil, fmt.Errorf("it has %d parts that hold others, and should have two", len(found))
+	}
+	for i, m := range found {
+		raw = bytes.ReplaceAll(raw, m[1], []byte(fmt.Sprintf("%s-%d", boundary(id), i)))
+	}
+	return raw, nil
 }
 
 // boundary separates the parts of a letter. It depends on the letter's id

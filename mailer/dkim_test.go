@@ -148,19 +148,23 @@ func TestDKIM_TwoVerifiersAgree(t *testing.T) {
 		spoil    func(*Options)
 		domains  string
 		python   string
+		files    []invoices.File
 	}{
-		{"an RSA and an Ed25519 key of the sender's domain both sign", nil, "example.com example.com", "True True"},
-		{"another sender, another key, as PKCS #8", func(o *Options) { o.From = "Billing <billing@EXAMPLE.org>" }, "example.org", "True"},
-		{"one key of RSA", func(o *Options) { o.DKIM = o.DKIM[:1] }, "example.com", "True"},
-		{"one key of Ed25519", func(o *Options) { o.DKIM = o.DKIM[1:2] }, "example.com", "True"},
-		{"in test mode", func(o *Options) { o.Redirect = "finance@example.com" }, "example.com example.com", "True True"},
+		{"an RSA and an Ed25519 key of the sender's domain both sign", nil, "example.com example.com", "True True", nil},
+		{"with files", nil, "example.com example.com", "True True", []invoices.File{terms, table}},
+		{"another sender, another key, as PKCS #8", func(o *Options) { o.From = "Billing <billing@EXAMPLE.org>" }, "example.org", "True", nil},
+		{"one key of RSA", func(o *Options) { o.DKIM = o.DKIM[:1] }, "example.com", "True", nil},
+		{"one key of Ed25519", func(o *Options) { o.DKIM = o.DKIM[1:2] }, "example.com", "True", nil},
+		{"in test mode", func(o *Options) { o.Redirect = "finance@example.com" }, "example.com example.com", "True True", nil},
 	} {
 		t.Run(row.sentence, func(t *testing.T) {
 			o := signing()
 			if row.spoil != nil {
 				row.spoil(&o)
 			}
-			l := composed(t, newPool(t, o), fullLetter())
+			full := fullLetter()
+			full.Files = row.files
+			l := composed(t, newPool(t, o), full)
 			domains, err := verified(l.Raw)
 			if err != nil || strings.Join(domains, " ") != row.domains {
 				t.Errorf("go-msgauth: %v, %v", domains, err)

@@ -2,8 +2,12 @@ package mailer
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
 	"net/mail"
 	"slices"
 	"strings"
@@ -14,8 +18,38 @@ import (
 )
 
 // largest bounds a composed message, in bytes. Letters have some twenty
-// thousand; servers commonly take ten million.
-const largest = 2 << 20
+// thousand without what is attached; servers commonly take ten million.
+const largest = 10 << 20
+
+// mostAttached is how many bytes may be attached in all; they travel as
+// base64, which takes a third more.
+const mostAttached = 7 << 20
+
+// checkFiles looks at what is to be attached, before it is.
+func checkFiles(files []invoices.File) error {
+	names, size := map[string]bool{}, 0
+	for _, f := range files {
+		size += len(f.Body)
+		media, _, err := mime.ParseMediaType(f.Type)
+		switch {
+		case f.Name == "" || len(f.Name) > 100 || strings.ContainsFunc(f.Name, func(r rune) bool {
+			return r < ' ' || r > '~' || strings.ContainsRune(`/\":;<>|*?`, r)
+		}):
+			return errors.New("a file is attached whose name no mail may carry; use letters, digits, spaces and .-_ only")
+		case names[strings.ToLower(f.Name)]:
+			return fmt.Errorf("two files are attached by the name %s", f.Name)
+		case err != nil || !strings.Contains(media, "/") || strings.ContainsAny(f.Type, "\r\n"):
+			return fmt.Errorf("the file %s is attached as something that is no media type", f.Name)
+		case len(f.Body) == 0:
+			return fmt.Errorf("the file %s is attached, and there is nothing in it", f.Name)
+		}
+		names[strings.ToLower(f.Name)] = true
+	}
+	if size > mostAttached {
+		return fmt.Errorf("%d bytes are attached; %d are possible", size, mostAttached)
+	}
+	return nil
+}
 
 // leftovers are what Go's template packages leave in a text when something is
 // amiss.
@@ -64,7 +98,7 @@ var headers = []string{
 // checkMessage reads the finished bytes as a mail server would, knowing
 // nothing of how they were made: the right recipients and no other, no header
 // that we did not write, nothing that could end the text early.
-func (p *Pool) checkMessage(l invoices.Letter) error {
+func (p *Pool) checkMessage(l invoices.Letter, from *mail.Address) error {
 	if err := checkBytes(l.Raw); err != nil {
 		return err
 	}
@@ -83,7 +117,7 @@ func (p *Pool) checkMessage(l invoices.Letter) error {
 	for _, want := range []struct {
 		header string
 		people []string
-	}{{"From", []string{p.from.Address}}, {"To", l.To}, {"Cc", l.CC}} {
+	}{{"From", []string{from.Address}}, {"To", l.To}, {"Cc", l.CC}} {
 		list, err := msg.Header.AddressList(want.header)
 		if err != nil && !errors.Is(err, mail.ErrHeaderNotPresent) {
 			return fmt.Errorf("read its %s back: not a list of addresses", want.header)
@@ -99,7 +133,37 @@ func (p *Pool) checkMessage(l invoices.Letter) error {
 	if msg.Header.Get("Message-Id") != "<"+l.MessageID+">" {
 		return errors.New("its Message-ID is not the one of the letter")
 	}
-	return nil
+	if len(l.Files) == 0 {
+		return nil
+	}
+	return checkAttached(msg, l.Files)
+}
+
+// checkAttached reads what is attached back: those files, in that order, byte
+// for byte, and no other.
+func checkAttached(msg *mail.Message, files []invoices.File) error {
+	kind, params, err := mime.ParseMediaType(msg.Header.Get("Content-Type"))
+	if err != nil || kind != "multipart/mixed" {
+		return errors.New("it does not hold what is attached")
+	}
+	parts := multipart.NewReader(msg.Body, params["boundary"])
+	for i := -1; ; i++ {
+		part, err := parts.NextRawPart()
+		switch {
+		case errors.Is(err, io.EOF) && i == len(files):
+			return nil
+		case err != nil:
+			return errors.New("its parts cannot be read back")
+		case i < 0 && strings.HasPrefix(part.Header.Get("Content-Type"), "multipart/alternative;"):
+			continue
+		case i < 0 || i >= len(files) || part.FileName() != files[i].Name:
+			return errors.New("it has other parts than it should have")
+		}
+		body, err := io.ReadAll(base64.NewDecoder(base64.StdEncoding, part))
+		if err != nil || !bytes.Equal(body, files[i].Body) {
+			return fmt.Errorf("the file %s is not attached as it is", files[i].Name)
+		}
+	}
 }
 
 // checkBytes checks that a message is safe on the wire: ASCII lines that end
