@@ -53,7 +53,7 @@ costplus: {mode: live, api_key: sandbox-key, base_url: "%s", payment_hosts: ["%s
 smtp: {host: "%s", port: %s, security: none, connections: 8, per_minute: 600000, timeout: 1 second}
 mail: {from: "Example BV <billing@example.com>", language: en}
 timezone: UTC
-sending: {window: "00:00-24:00", days: [mon, tue, wed, thu, fri, sat, sun], start_from: 2020-01-01, min_gap: 1 day, max_lateness: 400 days, max_per_run: 1000000, approve_above: 1000000}
+sending: {first_letters: send, window: "00:00-24:00", days: [mon, tue, wed, thu, fri, sat, sun], start_from: 2020-01-01, min_gap: 1 day, max_lateness: 400 days, max_per_run: 1000000, approve_above: 1000000}
 sources: [{name: erp, csv: "inbox/*.csv"}]
 workers: 8
 policies:

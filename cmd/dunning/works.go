@@ -167,7 +167,7 @@ func (w *works) equip() error {
 		Ledger: w.db, Links: w.links, Post: w.post, Texts: w.letters, Policies: cfg.Policies, Now: w.now,
 		Salt: w.db.Salt(), Language: cfg.Mail.Language, Test: cfg.CostPlus.Mode == "test",
 		Lease: cfg.Database.Lease, Hands: cfg.Workers, MaxPerRun: cfg.Sending.MaxPerRun, ApproveAbove: cfg.Sending.ApproveAbove,
-		Careful: cfg.CostPlus.Mode == "live", Bank: cfg.Mail.Bank, Files: w.attachment,
+		Careful: cfg.CostPlus.Mode == "live" && cfg.Sending.First == "ask", Bank: cfg.Mail.Bank, Files: w.attachment,
 		Plans: w.db, Alarms: w.db, Seen: w.seen, Broke: w.broke,
 	}
 	if cfg.SMTP.DotTimeout > 0 {

@@ -120,8 +120,9 @@ func (m Mail) FromAddress() string {
 
 // Sending is what bounds a run. The rest of the section is in every policy.
 type Sending struct {
-	MaxPerRun    int // letters one run may send
-	ApproveAbove int // letters in a run that never need a person's approval (R7)
+	MaxPerRun    int    // letters one run may send
+	ApproveAbove int    // letters in a run that never need a person's approval (R7)
+	First        string // ask or send: whether the first letters of a live installation need it (R21)
 }
 
 // Source says where unpaid invoices come from.

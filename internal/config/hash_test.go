@@ -75,6 +75,8 @@ func another(text string) []string {
 		{"starttls", "tls", "none"},
 		{"en", "nl", "de"},
 		{"hold", "resend"},
+		{"ask", "send"},
+		{"latest", "next"},
 		{"changes", "full"},
 		{"mail", "next_step", "leave"},
 		{"invoice", "customer"},

@@ -16,8 +16,9 @@ import (
 
 // sending reads the manners that all policies share.
 func (c *Config) sending(n node) invoices.Policy {
-	m := n.settings("window", "days", "holidays", "blackout", "catch_up", "start_from", "min_gap", "max_per_week", "max_per_run", "approve_above", "max_lateness", "on_uncertain")
+	m := n.settings("window", "days", "holidays", "blackout", "catch_up", "start_from", "min_gap", "max_per_week", "max_per_run", "approve_above", "first_letters", "max_lateness", "on_uncertain")
 	c.Sending.MaxPerRun = m["max_per_run"].integer(1, 1_000_000, 5000)
+	c.Sending.First = m["first_letters"].word("ask", "ask", "send")
 	c.Sending.ApproveAbove = m["approve_above"].integer(1, 1_000_000, 50)
 	p := invoices.Policy{
 		Zone:         c.Zone,
