@@ -20,6 +20,7 @@ var may = map[string]string{
 	"internal/money":    "",
 	"internal/period":   "internal/civil",
 	"internal/calendar": "internal/civil",
+	"internal/interest": "internal/civil internal/money",
 	"internal/discreet": "",
 	"internal/sheet":    "",
 	"internal/schedule": "internal/civil",
@@ -27,7 +28,7 @@ var may = map[string]string{
 	"internal/arch":     "",
 	"internal/pgtest":   "",
 	"migrations":        "",
-	"invoices":          "internal/civil internal/money internal/period internal/calendar",
+	"invoices":          "internal/civil internal/money internal/period internal/calendar internal/interest",
 	"jobs":              "invoices internal/civil internal/discreet internal/money internal/schedule",
 	"templates":         "invoices internal/civil internal/money internal/sheet",
 	"mailer":            "invoices internal/discreet",
@@ -36,7 +37,7 @@ var may = map[string]string{
 	"internal/source":   "invoices internal/civil internal/money internal/sheet",
 	"internal/web":      "invoices internal/money",
 	"internal/metrics":  "invoices",
-	"internal/config":   "invoices internal/calendar internal/civil internal/money internal/period internal/schedule",
+	"internal/config":   "invoices internal/calendar internal/civil internal/interest internal/money internal/period internal/schedule",
 	"cmd/dunning":       "*",
 	// Tests only.
 	"internal/store/storetest": "invoices internal/civil internal/money internal/period internal/store",
@@ -45,7 +46,7 @@ var may = map[string]string{
 }
 
 // pure packages decide; they must not be able to see the world.
-var pure = []string{"invoices", "internal/civil", "internal/money", "internal/period", "internal/calendar"}
+var pure = []string{"invoices", "internal/civil", "internal/money", "internal/period", "internal/calendar", "internal/interest"}
 
 var worldly = []string{"os", "net", "net/http", "database/sql", "log", "log/slog", "math/rand", "math/rand/v2", "go.uber.org/zap"}
 
