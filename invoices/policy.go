@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"dunning/internal/calendar"
+	"dunning/internal/interest"
 	"dunning/internal/money"
 	"dunning/internal/period"
 
@@ -37,6 +38,7 @@ type Policy struct {
 	MaxLateness  int                           // days; a step later than this needs a person (R5)
 	CatchUp      CatchUp                       // which of several steps goes out when all are late (R4)
 	Grace        int                           // days after a promised date before the promise counts as broken (R18)
+	Interest     *interest.Rule                // what may be asked for late payment; printed, never claimed; nil: nothing
 	MaxItems     int                           // invoices in one letter; 0: a hundred
 	PendingMax   int                           // working days a payment may be under way before a person is asked (R9)
 	OnUncertain  OnUncertain

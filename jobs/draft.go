@@ -35,6 +35,13 @@ func (w *Worker) draft(a *invoices.Account, d invoices.Decision, now time.Time) 
 		if err != nil {
 			return draft, err
 		}
+		if p.Interest != nil {
+			// Without a rate that is known nothing is said of interest: it is no
+			// reason not to remind. Attention asks for the rate.
+			if claim, err := p.Interest.On(line.Open, line.DueOn, draft.Today); err == nil {
+				line.Interest, line.Compensation, line.Rates = claim.Interest, claim.Compensation, claim.Rates
+			}
+		}
 		draft.Lines = append(draft.Lines, line)
 	}
 	var err error

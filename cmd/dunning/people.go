@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/user"
 	"slices"
@@ -289,6 +290,7 @@ func (w *works) concerns(ctx context.Context) ([]concern, error) {
 		})
 	}
 	now := w.now()
+	list = append(list, rateMissing(w.cfg.Policies, civil.Of(now.In(w.cfg.Zone)))...)
 	err = w.db.Walk(ctx, store.Filter{}, now, func(acc invoices.Account) error {
 		for i := range acc.Invoices {
 			inv := &acc.Invoices[i]
@@ -314,6 +316,24 @@ func (w *works) concerns(ctx context.Context) ([]concern, error) {
 		return nil
 	})
 	return list, err
+}
+
+// rateMissing asks for reference rates that letters need to speak of interest.
+func rateMissing(ps *invoices.Policies, today civil.Date) []concern {
+	var list []concern
+	for _, name := range slices.Sorted(maps.Keys(ps.ByName)) {
+		rule := ps.ByName[name].Interest
+		if rule == nil {
+			continue
+		}
+		for _, half := range rule.Missing(today, today) {
+			list = append(list, concern{
+				Kind: "interest_rate", What: fmt.Sprintf("the policy %s speaks of interest, and a rate is not known: %s, %s; its letters say nothing of interest meanwhile", name, rule.Reference(), half),
+				Do: fmt.Sprintf("look it up and write it into config.yaml, at interest of the policy %s: rates: {%s: ...}", name, half),
+			})
+		}
+	}
+	return list
 }
 
 // doubtful returns a step whose letter is in doubt. It is listed until a person

@@ -40,12 +40,13 @@ func (c *Config) policies(n node, common invoices.Policy) {
 }
 
 func (c *Config) policy(n node, p *invoices.Policy) {
-	m := n.settings("currencies", "min_amount", "pending_max", "promise_grace", "link", "steps", "on_failed_attempt", "broken_promise")
+	m := n.settings("currencies", "min_amount", "pending_max", "promise_grace", "interest", "link", "steps", "on_failed_attempt", "broken_promise")
 	m["currencies"].need("[EUR]")
 	m["steps"].need("- {name: request, when: on issue date, template: request}")
 	p.Currencies = m["currencies"].currencies()
 	p.MinAmount = m["min_amount"].amounts(p.Currencies)
 	p.PendingMax = m["pending_max"].workingDays(1, 60, 5)
+	p.Interest = m["interest"].interest()
 	p.Grace = m["promise_grace"].days(0, 60, 3)
 	p.MaxItems = min(500, max(50, int(40*c.CostPlus.PerSecond)))
 	life := m["link"].linkTerms(p)
