@@ -136,6 +136,15 @@ func (v *view) start(d civil.Date) time.Time {
 	return d.At(v.p.Window.From/60, v.p.Window.From%60, v.loc)
 }
 
+// before returns the first instant of the last day, on a date or before it, on
+// which letters may leave.
+func (v *view) before(d civil.Date) time.Time {
+	for v.sending(d) != d {
+		d = d.AddDays(-1)
+	}
+	return v.start(d)
+}
+
 // opening returns the first instant, not before now and not before a date, at
 // which letters may leave.
 func (v *view) opening(from civil.Date) time.Time {

@@ -113,7 +113,7 @@ func (v *view) expiring() (*Step, time.Time) {
 		if !s.aside() || !v.undone(expiringStep(s.Name, l.Gen)) {
 			continue
 		}
-		at := v.start(v.day(s, nil))
+		at := v.before(v.day(s, nil)) // not after: it must come while the link works
 		if v.passedOver(s, at) == "" && at.Before(l.Expires) && (first == nil || at.Before(when)) {
 			first, when = s, at
 		}

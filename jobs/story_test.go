@@ -63,7 +63,9 @@ type story struct {
 }
 
 func (s *story) play(text string) {
+	text, skipped := s.configure(text)
 	for n, line := range strings.Split(text, "\n") {
+		n += skipped
 		f := strings.Fields(line)
 		if len(f) == 0 || strings.HasPrefix(line, "#") {
 			continue
@@ -94,7 +96,7 @@ func (s *story) line(f []string, fail func(string, ...any)) {
 	}
 	switch f[0] {
 	case "invoice": // invoice INV-1 of acme 120.00 issued 2026-03-02 due 2026-04-01
-		s.owe(arg(1), arg(3), arg(4), arg(6), arg(8))
+		s.owe(arg(1), arg(3), arg(4), arg(6), arg(8), func(row *invoices.Row) { s.described(row, f[9:], fail) })
 	case "books": // books INV-1 paid 120.00 | total 100.00 | due 2026-05-01 | status void
 		s.revise(s.books[arg(1)], arg(2), arg(3), fail)
 		s.tell(arg(1))
@@ -134,7 +136,7 @@ func (s *story) line(f []string, fail func(string, ...any)) {
 			fail("%v", err)
 		}
 	default:
-		if !s.guards(f, arg, fail) {
+		if !s.guards(f, arg, fail) && !s.ladders(f, arg, fail) {
 			s.check(f, fail)
 		}
 	}

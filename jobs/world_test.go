@@ -40,9 +40,10 @@ type world struct {
 	postErr error // what the mail server says before the dot
 	dotErr  error // what it says at the dot
 
-	keyErr error  // what the provider says to everything
-	breaks string // the customer whose letters break the worker
-	mark   memoryMark
+	keyErr  error  // what the provider says to everything
+	careful bool   // the first letters need approval
+	breaks  string // the customer whose letters break the worker
+	mark    memoryMark
 
 	crossed int
 	where   []string
@@ -304,7 +305,8 @@ func (w *world) worker() *jobs.Worker {
 	}
 	return &jobs.Worker{
 		Persist: time.Nanosecond, Token: token, Plans: w.db, Alarms: w.db, Ledger: w, Links: w, Post: w, Texts: w, Policies: w.rules,
-		Now: func() time.Time { return w.now }, Salt: w.db.Salt(),
+		Now: func() time.Time { return w.now }, Salt: w.db.Salt(), Careful: w.careful,
+		Files: func(name string) ([]byte, error) { return []byte(name), nil },
 	}
 }
 
@@ -382,7 +384,7 @@ func (w *world) tell(numbers ...string) {
 	}
 }
 
-func (w *world) owe(number, account, amount, issued, due string) {
+func (w *world) owe(number, account, amount, issued, due string, more ...func(*invoices.Row)) {
 	w.t.Helper()
 	total, err := money.Parse(amount, "EUR")
 	if err != nil {
@@ -398,6 +400,9 @@ func (w *world) owe(number, account, amount, issued, due string) {
 	w.books[number] = &invoices.Row{
 		Number: number, Total: total, IssuedOn: date(issued), DueOn: date(due),
 		Customer: invoices.Debtor{ID: account, Name: account, Email: account + "@example.com"},
+	}
+	for _, change := range more {
+		change(w.books[number])
 	}
 	w.tell(number)
 }
