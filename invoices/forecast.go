@@ -11,6 +11,7 @@ import (
 type Forecast struct {
 	At       time.Time
 	Decision Decision // never Idle
+	Account  Account  // as it would be then
 }
 
 // Forecast returns what would be done for an account from an instant until
@@ -18,19 +19,53 @@ type Forecast struct {
 // Next and applies what it says to a copy; looks at links are left out. It does
 // nothing outside.
 func (ps *Policies) Forecast(a Account, from, until time.Time) ([]Forecast, Decision) {
+	told, d, _ := ps.foresee(a, from, until)
+	return told, d
+}
+
+// A Payment is an invoice that will be paid, in a forecast.
+type Payment struct {
+	Invoice string
+	At      time.Time
+}
+
+// Suppose is Forecast for the case that some invoices are paid in full, in
+// order of time, and the others are not.
+func (ps *Policies) Suppose(a Account, paid []Payment, from, until time.Time) []Forecast {
+	var all []Forecast
+	for _, p := range paid {
+		if p.At.After(until) {
+			break
+		}
+		if p.At.After(from) {
+			var told []Forecast
+			told, _, a = ps.foresee(a, from, p.At)
+			all, from = append(all, told...), p.At
+		}
+		a = a.clone()
+		if inv := a.Find(p.Invoice); inv != nil {
+			inv.Paid = inv.Total.Minor - inv.Credited
+		}
+	}
+	told, _ := ps.Forecast(a, from, until)
+	return append(all, told...)
+}
+
+// foresee does what Forecast says, and returns the account as it would be then.
+func (ps *Policies) foresee(a Account, from, until time.Time) ([]Forecast, Decision, Account) {
 	var told []Forecast
 	a = a.clone()
 	for now := from; ; {
 		d := ps.Next(a, now)
 		if d.Act == Idle {
 			if d.At.IsZero() || !d.At.Before(until) || len(told) > 1000 {
-				return told, d
+				return told, d, a
 			}
 			now = d.At
 			continue
 		}
 		if d.Act != Check {
-			told = append(told, Forecast{At: now, Decision: d})
+			told = append(told, Forecast{At: now, Decision: d, Account: a})
 		}
 		a = ps.imagine(a, d, now)
 	}

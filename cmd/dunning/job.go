@@ -17,6 +17,7 @@ import (
 func (a *app) jobCommand() *cobra.Command {
 	var o jobs.Order
 	var dry bool
+	var plan string
 	cmd := &cobra.Command{
 		Use:   "job NAME...",
 		Short: "Run jobs once, now",
@@ -42,18 +43,22 @@ letters than usual, sent none, and needs approval; see: dunning approve.`,
 				}
 				list = append(list, j)
 			}
+			if plan != "" && dry {
+				return wrong("--plan and --dry-run: look at a plan with dunning plan")
+			}
 			if o.Limit < 0 {
 				return wrong("--limit %d: it counts accounts", o.Limit)
 			}
 			if dry {
 				return a.dryRun(cmd.Context(), list, o)
 			}
-			return a.runJobs(cmd.Context(), list, o)
+			return a.runJobs(cmd.Context(), list, o, plan)
 		},
 	}
 	cmd.Flags().StringVar(&o.Account, "account", "", "only this customer, by id")
 	cmd.Flags().StringVar(&o.Invoice, "invoice", "", "only the customer who owes this invoice")
 	cmd.Flags().IntVar(&o.Limit, "limit", 0, "handle at most so many customers (0: all)")
+	cmd.Flags().StringVar(&plan, "plan", "", "send the letters of this plan as far as they are still right, and no other: a file of dunning plan --out, or the id of one that waits for approval")
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "print what would be done; no write, no call, no mail")
 	return cmd
 }
@@ -68,12 +73,17 @@ func jobList() string {
 
 // runJobs runs jobs one after the other. One that fails does not keep the
 // others from running.
-func (a *app) runJobs(ctx context.Context, list []jobs.Job, o jobs.Order) error {
+func (a *app) runJobs(ctx context.Context, list []jobs.Job, o jobs.Order, plan string) error {
 	w, err := a.open(ctx, acting)
 	if err != nil {
 		return err
 	}
 	defer w.close()
+	if plan != "" {
+		if o.Plan, err = w.plan(ctx, plan); err != nil {
+			return err
+		}
+	}
 	type result struct {
 		Job    string         `json:"job"`
 		Counts map[string]int `json:"counts"`

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,29 +16,53 @@ import (
 
 func (a *app) planCommand() *cobra.Command {
 	var days int
+	var against, out string
 	var o forecastOptions
 	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "Say who would get what and why, and who would not; sends nothing",
 		Long: `Say what the worker would do now, or in the next days, if nobody paid and
-nothing changed. It asks the same function as the worker. Nothing is written,
-no payment link is made, no mail is sent.`,
+nothing changed. It asks the same function as the worker. Nothing is written to
+the database, no payment link is made, no mail is sent.
+
+With --against OLD.yaml it says which letters appear, vanish, move or change
+because of what was edited since: for a pull request with --format markdown.
+Exit code 0: none does; 4: some do.
+
+With --out FILE it also writes the letters of the plan into a file, each with
+what it says as a digest. dunning job --plan FILE sends those, as far as they
+are still right and say the same, and nothing else. A letter tells the date, so
+such a plan is good for the days on which its letters are to leave.`,
 		Example: `  dunning plan
-  dunning plan --days 30
-  dunning plan --account ACME --json`,
+  dunning plan --days 30 --format ics > letters.ics
+  dunning plan --against config.old.yaml --days 60 --format markdown
+  dunning plan --out today.plan && dunning job email-links send-reminders --plan today.plan`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if days < 0 || days > 366 {
 				return wrong("--days %d: from 0 (now) to 366", days)
 			}
-			o.span = max(time.Nanosecond, time.Duration(days)*24*time.Hour)
+			if !slices.Contains(formats, o.format) {
+				return wrong("--format %q: write %s", o.format, strings.Join(formats, ", "))
+			}
+			if against != "" {
+				if !cmd.Flags().Changed("days") {
+					days = 60
+				}
+				o.span = time.Duration(days) * 24 * time.Hour
+				return a.against(cmd.Context(), against, o)
+			}
+			o.span, o.out = max(time.Nanosecond, time.Duration(days)*24*time.Hour), out
 			return a.forecast(cmd.Context(), o)
 		},
 	}
-	cmd.Flags().IntVar(&days, "days", 0, "look so many days ahead (0: what would be done now)")
+	cmd.Flags().IntVar(&days, "days", 0, "look so many days ahead (0: what would be done now; with --against: 60)")
 	cmd.Flags().StringVar(&o.account, "account", "", "only this customer, by id")
 	cmd.Flags().StringVar(&o.invoice, "invoice", "", "only the customer who owes this invoice")
 	cmd.Flags().BoolVar(&o.all, "all", false, "also list the invoices for which nothing is to be done")
+	cmd.Flags().StringVar(&o.format, "format", "table", strings.Join(formats, ", "))
+	cmd.Flags().StringVar(&against, "against", "", "compare with what another configuration would do")
+	cmd.Flags().StringVar(&out, "out", "", "write the letters into this file, for dunning job --plan")
 	return cmd
 }
 
@@ -46,24 +72,12 @@ type forecastOptions struct {
 	span             time.Duration
 	may              map[invoices.Act]bool // nil: every act
 	all              bool
-}
-
-// planned is one line of a plan.
-type planned struct {
-	At      time.Time `json:"at"`
-	Account string    `json:"account"`
-	Name    string    `json:"name"`
-	Act     string    `json:"act"`
-	Invoice string    `json:"invoice"`
-	Step    string    `json:"step,omitempty"`
-	Amount  string    `json:"amount,omitempty"`
-	Why     string    `json:"why"`
-	Person  bool      `json:"person,omitempty"`
-	Until   time.Time `json:"until,omitzero"`
+	format           string // one of formats; empty: table
+	out              string // a file for the plan; empty: none
 }
 
 // forecast prints what would be done. Accounts are read in batches and printed
-// as they come: memory does not grow with their number.
+// as they come: memory does not grow with their number, but for a table.
 func (a *app) forecast(ctx context.Context, o forecastOptions) error {
 	w, err := a.open(ctx, reading)
 	if err != nil {
@@ -71,50 +85,75 @@ func (a *app) forecast(ctx context.Context, o forecastOptions) error {
 	}
 	defer w.close()
 	now := w.now()
-	var lines []planned
-	letters, people, accounts := 0, 0, 0
-	err = w.db.Walk(ctx, store.Filter{Account: o.account, Invoice: o.invoice}, now, func(acc invoices.Account) error {
-		if accounts++; o.limit > 0 && accounts > o.limit {
-			return store.ErrEnough
-		}
-		told, _ := w.cfg.Policies.Forecast(acc, now, now.Add(o.span))
-		for _, f := range told {
-			if o.may != nil && !o.may[f.Decision.Act] {
-				continue
-			}
-			lines = append(lines, lineOf(&acc, f)...)
-			if f.Decision.Act.Sends() {
-				letters++
-			}
-		}
-		for i := range acc.Invoices {
-			d, _ := w.cfg.Policies.Explain(&acc, &acc.Invoices[i], now)
-			if d.Act != invoices.Idle || !d.Person && !o.all {
-				continue
-			}
-			if d.Person {
-				people++
-			}
-			lines = append(lines, planned{At: now, Account: acc.ID, Name: acc.Name, Act: "nothing", Invoice: acc.Invoices[i].Number, Amount: acc.Invoices[i].Open().String(), Why: d.Why, Person: d.Person, Until: d.At})
-		}
-		return nil
-	})
-	if err != nil {
+	g := a.newAgenda(o.format, w.cfg.Zone, now)
+	f := forecaster{w: w, o: o, now: now, add: g.add}
+	if o.out != "" {
+		f.file = &planFile{At: now, Config: stampOf(w.cfg, w.letters)}
+	}
+	if err := w.db.Walk(ctx, store.Filter{Account: o.account, Invoice: o.invoice}, now, f.account); err != nil {
 		return failed(err)
 	}
-	if a.json {
-		return a.printJSON(lines)
+	if err := g.end(); err != nil {
+		return failed(err)
 	}
-	var rows [][]string
-	for _, l := range lines {
-		act := strings.ReplaceAll(l.Act, "_", " ")
-		if l.Person {
-			act = "needs a person"
+	if f.file != nil {
+		if err := f.file.write(o.out); err != nil {
+			return failed(err)
 		}
-		rows = append(rows, []string{l.At.In(w.cfg.Zone).Format("Mon 2006-01-02 15:04"), act, l.Account, l.Name, l.Invoice, l.Step, l.Amount, l.Why})
+		g.tell("Plan %s with %d letters is in %s; to send them and nothing else: dunning job email-links send-reminders --plan %s", f.file.ID, len(f.file.Letters), o.out, o.out)
 	}
-	a.grid([]string{"when", "what", "customer", "name", "invoice", "step", "open", "why"}, rows)
-	a.say("%d letters; %d invoices need a person. Nothing was written or sent.", letters, people)
+	g.tell("%d letters; %d invoices need a person. Nothing was sent, and nothing was written to the database.", f.letters, f.people)
+	return nil
+}
+
+// A forecaster looks ahead, one account at a time.
+type forecaster struct {
+	w    *works
+	o    forecastOptions
+	now  time.Time
+	add  func(planned) error
+	file *planFile
+
+	letters, people, accounts int
+}
+
+func (f *forecaster) account(acc invoices.Account) error {
+	if f.accounts++; f.o.limit > 0 && f.accounts > f.o.limit {
+		return store.ErrEnough
+	}
+	ps := f.w.cfg.Policies
+	told, _ := ps.Forecast(acc, f.now, f.now.Add(f.o.span))
+	for _, t := range told {
+		if f.o.may != nil && !f.o.may[t.Decision.Act] {
+			continue
+		}
+		if t.Decision.Act.Sends() {
+			f.letters++
+		}
+		for _, l := range lineOf(&acc, t) {
+			if err := f.add(l); err != nil {
+				return err
+			}
+		}
+		if f.file != nil && (t.Decision.Act == invoices.Email || t.Decision.Act == invoices.Remind) {
+			if err := f.file.announce(f.w, t); err != nil {
+				return err
+			}
+		}
+	}
+	for i := range acc.Invoices {
+		d, _ := ps.Explain(&acc, &acc.Invoices[i], f.now)
+		if d.Act != invoices.Idle || !d.Person && !f.o.all {
+			continue
+		}
+		if d.Person {
+			f.people++
+		}
+		err := f.add(planned{At: f.now, Account: acc.ID, Name: acc.Name, Act: "nothing", Invoice: acc.Invoices[i].Number, Amount: acc.Invoices[i].Open().String(), Why: d.Why, Person: d.Person, Until: d.At})
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -126,7 +165,7 @@ func lineOf(acc *invoices.Account, f invoices.Forecast) []planned {
 	}
 	var lines []planned
 	for _, it := range f.Decision.Items {
-		l.Act, l.Invoice, l.Step, l.Amount = "send", it.Invoice, it.Step, it.Amount.String()
+		l.Act, l.Invoice, l.Step, l.Amount, l.Template = "send", it.Invoice, it.Step, it.Amount.String(), f.Decision.Template
 		if len(f.Decision.Items) > 1 {
 			l.Why = fmt.Sprintf("%s (one letter, %d invoices)", f.Decision.Why, len(f.Decision.Items))
 		}
@@ -134,3 +173,6 @@ func lineOf(acc *invoices.Account, f invoices.Forecast) []planned {
 	}
 	return lines
 }
+
+// errNoPlan says that a file is no plan.
+var errNoPlan = errors.New("it is no plan of dunning")
