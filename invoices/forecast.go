@@ -19,7 +19,7 @@ type Forecast struct {
 // Next and applies what it says to a copy; looks at links are left out. It does
 // nothing outside.
 func (ps *Policies) Forecast(a Account, from, until time.Time) ([]Forecast, Decision) {
-	told, d, _ := ps.foresee(a, from, until)
+	told, d, _ := ps.foresee(a, from, until, nil)
 	return told, d
 }
 
@@ -30,7 +30,8 @@ type Payment struct {
 }
 
 // Suppose is Forecast for the case that some invoices are paid in full, in
-// order of time, and the others are not.
+// order of time, and the others are not, and that a person approves of every
+// letter that waits for it.
 func (ps *Policies) Suppose(a Account, paid []Payment, from, until time.Time) []Forecast {
 	var all []Forecast
 	for _, p := range paid {
@@ -39,7 +40,7 @@ func (ps *Policies) Suppose(a Account, paid []Payment, from, until time.Time) []
 		}
 		if p.At.After(from) {
 			var told []Forecast
-			told, _, a = ps.foresee(a, from, p.At)
+			told, _, a = ps.foresee(a, from, p.At, ps.agree)
 			all, from = append(all, told...), p.At
 		}
 		a = a.clone()
@@ -47,17 +48,36 @@ func (ps *Policies) Suppose(a Account, paid []Payment, from, until time.Time) []
 			inv.Paid = inv.Total.Minor - inv.Credited
 		}
 	}
-	told, _ := ps.Forecast(a, from, until)
+	told, _, _ := ps.foresee(a, from, until, ps.agree)
 	return append(all, told...)
 }
 
+// agree says yes to every letter that waits for it, and reports whether any
+// does.
+func (ps *Policies) agree(a *Account, now time.Time) bool {
+	any := false
+	for i := range a.Invoices {
+		inv := &a.Invoices[i]
+		if yes, waits := ps.Awaits(a, inv, now); waits {
+			yes.At = now
+			inv.Approved = append(slices.Clip(inv.Approved), yes)
+			any = true
+		}
+	}
+	return any
+}
+
 // foresee does what Forecast says, and returns the account as it would be then.
-func (ps *Policies) foresee(a Account, from, until time.Time) ([]Forecast, Decision, Account) {
+// Whenever nothing is to be done, a person may do something, if there is one.
+func (ps *Policies) foresee(a Account, from, until time.Time, person func(*Account, time.Time) bool) ([]Forecast, Decision, Account) {
 	var told []Forecast
 	a = a.clone()
 	for now := from; ; {
 		d := ps.Next(a, now)
 		if d.Act == Idle {
+			if person != nil && person(&a, now) {
+				continue
+			}
 			if d.At.IsZero() || !d.At.Before(until) || len(told) > 1000 {
 				return told, d, a
 			}

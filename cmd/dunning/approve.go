@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -39,6 +40,9 @@ func (a *app) approveCommand() *cobra.Command {
 			}
 			if account == "" && len(args) == 0 {
 				return a.waiting(cmd.Context())
+			}
+			if slices.Contains(args, "") {
+				return wrong("an id is empty; see: dunning approve")
 			}
 			return a.decide(cmd.Context(), func(w *works) (string, error) {
 				if account != "" {

@@ -42,10 +42,14 @@ func main() {
 // execute runs one command line and returns its exit code.
 func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	a := &app{stdout: stdout, stderr: stderr, now: time.Now, level: zapcore.WarnLevel}
+	return a.execute(ctx, args)
+}
+
+func (a *app) execute(ctx context.Context, args []string) int {
 	root := a.root()
 	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitDone
@@ -56,7 +60,7 @@ func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		err = fmt.Errorf("%w\nsee: dunning --help", err)
 	}
 	if x.err != nil {
-		fmt.Fprintf(stderr, "dunning: %v\n", err)
+		fmt.Fprintf(a.stderr, "dunning: %v\n", err)
 	}
 	return x.code
 }

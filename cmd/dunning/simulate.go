@@ -37,7 +37,8 @@ func (a *app) simulateCommand() *cobra.Command {
 		Long: `Show which letters would leave in the next days. It asks the same function as
 the worker, day after day, and does nothing: no write, no payment link, no mail.
 
-Nobody pays but those named with --paid. With --sample no database is needed:
+Nobody pays but those named with --paid, and a person says yes to every letter
+that waits for approval. With --sample no database is needed:
 each policy gets one made-up invoice, issued today and due in thirty days, or as
 the other options say. So finance sees a ladder as a calendar before there is
 any data.`,

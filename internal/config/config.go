@@ -190,6 +190,13 @@ func (c *Config) read(root node) {
 	c.database(m["database"])
 	c.web(m["web"])
 	c.costplus(m["costplus"], m["web"])
+	if c.Database.Mark == "" { // test and live have databases of their own
+		name := "dunning.mark"
+		if c.CostPlus.Mode == "test" {
+			name = "dunning.test.mark"
+		}
+		c.Database.Mark = filepath.Join(c.Dir, name)
+	}
 	c.smtp(m["smtp"])
 	c.mail(m["mail"])
 	c.templates(m["templates"])

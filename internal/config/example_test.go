@@ -117,7 +117,7 @@ func TestExampleSays(t *testing.T) {
 		{"days are counted in Amsterdam", c.Zone.String(), "Europe/Amsterdam"},
 		{"a run sends five thousand at most", c.Sending.MaxPerRun, 5000},
 		{"fifty letters need no approval", c.Sending.ApproveAbove, 50},
-		{"the mark lies in the folder", c.Database.Mark, "/etc/dunning/dunning.mark"},
+		{"the mark lies in the folder", c.Database.Mark, "/etc/dunning/dunning.test.mark"},
 		{"six jobs are woken", len(c.Jobs), 6},
 		{"one source is read", c.Sources, []Source{{Name: "erp", CSV: "/etc/dunning/inbox/*.csv", MaxAge: 26 * time.Hour, Columns: map[string]string{}, Decimal: ".", Dates: "YYYY-MM-DD"}}},
 		{"the age of the source holds for every policy", standard.MaxSourceAge, map[string]time.Duration{"erp": 26 * time.Hour}},

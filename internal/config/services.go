@@ -29,9 +29,7 @@ const databaseExample = `"sqlite:dunning.db", or "postgres://user:${DB_PASSWORD}
 func (c *Config) database(n node) {
 	m := n.settings("url", "lease", "mark")
 	c.Database.URL = c.databaseURL(m["url"])
-	if c.Database.Mark = m["mark"].filePath(c.Dir); !m["mark"].there() {
-		c.Database.Mark = filepath.Join(c.Dir, "dunning.mark")
-	}
+	c.Database.Mark = m["mark"].filePath(c.Dir)
 	c.Database.Lease = m["lease"].duration(time.Second, time.Hour, 2*time.Minute)
 }
 
