@@ -36,6 +36,7 @@ const (
 	AlarmRestored AlarmKind = "restored"          // the database is older than what this machine remembers
 	AlarmClock    AlarmKind = "clock"             // the clock disagrees with the books, or with another clock
 	AlarmPanic    AlarmKind = "panic"             // handling an account broke off inside
+	AlarmConfig   AlarmKind = "configuration"     // config.yaml was edited and is not right: the one before still holds (R24)
 )
 
 // A Plan is the letters that one run would send, for a person to approve (R7).

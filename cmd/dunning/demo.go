@@ -189,7 +189,9 @@ func (d *demo) open(ctx context.Context) error {
 		return err
 	}
 	d.w.worker.Seen = d.heard
-	if d.hooks, err = d.w.webhooks(); err != nil {
+	h := &house{}
+	h.now.Store(d.w)
+	if d.hooks, err = h.webhooks(); err != nil {
 		return err
 	}
 	serving, stop := context.WithCancel(context.WithoutCancel(ctx))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -29,7 +30,13 @@ within 30 seconds. A second signal ends at once. On PostgreSQL any number of
 schedulers may run side by side; on SQLite, one machine's.
 
 With web.listen set, /healthz, /readyz and /metrics are served there; with
-web.webhook_listen set, calls from Cost+ are taken there.`,
+web.webhook_listen set, calls from Cost+ are taken there.
+
+When config.yaml, a letter or a file that the configuration names is edited, or
+on SIGHUP, the configuration is read again and taken over between runs. One that
+is not right changes nothing: it is told in the log and in dunning attention,
+and the one before holds. Where the database, the mode or an address to listen
+on is another, the scheduler must be started again.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			a.level = zapcore.InfoLevel
@@ -37,14 +44,53 @@ web.webhook_listen set, calls from Cost+ are taken there.`,
 			if err != nil {
 				return err
 			}
-			defer w.close()
-			return failed(w.run(cmd.Context()))
+			defer func() { w.close() }()
+			return failed(a.serve(cmd.Context(), &w))
 		},
 	}
 }
 
-// run schedules the jobs and serves, until ctx ends.
-func (w *works) run(ctx context.Context) error {
+// serve schedules the jobs and serves, until ctx ends. It leaves in w what was
+// taken over last.
+func (a *app) serve(ctx context.Context, w **works) error {
+	first := *w
+	h := &house{}
+	h.now.Store(first)
+	first.meters.Reloaded(true)
+	group, ctx := errgroup.WithContext(ctx)
+	if addr := first.cfg.Web.Listen; addr != "" {
+		group.Go(func() error { return web.Serve(ctx, addr, first.health()) })
+	}
+	if addr := first.cfg.Web.WebhookListen; addr != "" {
+		group.Go(func() error { return h.listen(ctx, addr) })
+	}
+	next := make(chan *works)
+	group.Go(func() error { return a.watch(ctx, h, next) })
+	group.Go(func() error {
+		for {
+			over, err := h.now.Load().run(ctx, next)
+			if over == nil {
+				return err
+			}
+			h.now.Load().post.Close()
+			h.now.Store(over)
+			*w = over
+		}
+	})
+	err := group.Wait()
+	first.log.Info("stopped")
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// A house is what is served, by whichever works are there now.
+type house struct{ now atomic.Pointer[works] }
+
+// run schedules the jobs until ctx ends or other works come to take over; then
+// the jobs under way have ended.
+func (w *works) run(ctx context.Context, next <-chan *works) (over *works, err error) {
 	var entries []schedule.Entry
 	for _, j := range jobs.All {
 		s, ok := w.cfg.Jobs[j.Name]
@@ -65,23 +111,20 @@ func (w *works) run(ctx context.Context) error {
 		},
 	})
 	if err != nil {
-		return err
-	}
-	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return runner.Run(ctx) })
-	if addr := w.cfg.Web.Listen; addr != "" {
-		group.Go(func() error { return web.Serve(ctx, addr, w.health()) })
-	}
-	if addr := w.cfg.Web.WebhookListen; addr != "" {
-		group.Go(func() error { return w.listen(ctx, addr) })
+		return nil, err
 	}
 	w.log.Info("started", zap.String("version", version), zap.String("mode", w.cfg.CostPlus.Mode), zap.Int("jobs", len(entries)), zap.Int("hands", w.worker.Hands))
-	err = group.Wait()
-	w.log.Info("stopped")
-	if errors.Is(err, context.Canceled) {
-		return nil
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- runner.Run(ctx) }()
+	select {
+	case err := <-ended:
+		return nil, err
+	case over = <-next:
+		stop()
+		return over, <-ended
 	}
-	return err
 }
 
 // health serves whether we live, can work, and how we do.
@@ -110,8 +153,8 @@ func (w *works) health() http.Handler {
 // listen takes webhooks. A call is a rumour: it makes us look again, and
 // changes nothing else; poll-links runs right after, so that a payment is known
 // seconds later.
-func (w *works) listen(ctx context.Context, addr string) error {
-	hooks, err := w.webhooks()
+func (h *house) listen(ctx context.Context, addr string) error {
+	hooks, err := h.webhooks()
 	if err != nil {
 		return err
 	}
@@ -121,7 +164,8 @@ func (w *works) listen(ctx context.Context, addr string) error {
 
 // webhooks takes calls from Cost+. After those about our links poll-links runs
 // at once.
-func (w *works) webhooks() (*web.Webhooks, error) {
+func (h *house) webhooks() (*web.Webhooks, error) {
+	w := h.now.Load()
 	public, err := url.Parse(w.cfg.CostPlus.WebhookURL)
 	if err != nil {
 		return nil, err
@@ -130,6 +174,7 @@ func (w *works) webhooks() (*web.Webhooks, error) {
 		Base: public.Path, Log: w.log, Now: w.now,
 		Rumour: func(ctx context.Context, hook string) (bool, error) { return w.db.Rumour(ctx, hook, w.now()) },
 		Known: func(ctx context.Context) {
+			w := h.now.Load()
 			j, err := jobs.Find("poll-links")
 			if err == nil {
 				_, err = w.roster.Run(ctx, jobs.Order{Job: j}, w.now())

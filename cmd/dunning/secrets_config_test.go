@@ -226,7 +226,10 @@ func TestR25_Panics(t *testing.T) {
 	w.roster.Load = func(context.Context) (jobs.Tally, error) { panic(errors.New(customerName(0) + " " + keyCanary)) }
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error)
-	go func() { ended <- w.run(ctx) }()
+	go func() {
+		_, err := w.run(ctx, nil)
+		ended <- err
+	}()
 	eventually(t, "the job has panicked", func() bool { return strings.Contains(log.String(), "a job panicked") })
 	stop()
 	if err := <-ended; err != nil {

@@ -201,7 +201,9 @@ func (w *works) attachment(name string) ([]byte, error) {
 // policies which links are ours (R26).
 func (w *works) key() error {
 	cfg := w.cfg
-	w.meters = metrics.New()
+	if w.meters == nil {
+		w.meters = metrics.New()
+	}
 	var err error
 	w.links, err = costplus.New(costplus.Options{
 		BaseURL: cfg.CostPlus.BaseURL, APIKey: cfg.CostPlus.APIKey.Reveal(), Mode: cfg.CostPlus.Mode,

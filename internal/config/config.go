@@ -23,6 +23,7 @@ package config
 import (
 	"net/mail"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,7 +45,8 @@ type Config struct {
 	Policies  *invoices.Policies
 	Web       Web
 	Templates Templates
-	Workers   int // customers handled at a time
+	Workers   int      // customers handled at a time
+	Files     []string // those that the configuration names and that were read, absolute, sorted
 
 	hash string
 }
@@ -164,13 +166,16 @@ func Parse(name string, text []byte, env func(string) (string, bool), readFile f
 	if err != nil {
 		return nil, err
 	}
+	c := &Config{Dir: dir}
 	r := &reader{file: name, env: env, effective: map[string]string{}, readFile: func(path string) ([]byte, error) {
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(dir, path)
 		}
+		if !slices.Contains(c.Files, path) {
+			c.Files = append(c.Files, path)
+		}
 		return readFile(path)
 	}}
-	c := &Config{Dir: dir}
 	if root, ok := r.tree(text); ok {
 		c.read(root)
 	}
@@ -178,6 +183,7 @@ func Parse(name string, text []byte, env func(string) (string, bool), readFile f
 		r.problems.sort()
 		return nil, r.problems
 	}
+	slices.Sort(c.Files)
 	c.hash = r.hash()
 	return c, nil
 }

@@ -35,6 +35,7 @@ type Metrics struct {
 	failed    *prometheus.CounterVec
 	refused   prometheus.Counter
 	incidents *prometheus.CounterVec
+	config    prometheus.Gauge
 
 	calls     *prometheus.CounterVec
 	callTimes *prometheus.HistogramVec
@@ -67,6 +68,8 @@ func New() *Metrics {
 		failed:  counters("tries_failed_total", "Acts that failed and are to be tried again later.", "act"),
 		refused: prometheus.NewCounter(prometheus.CounterOpts{Namespace: namespace, Name: "addresses_refused_total", Help: "Addresses that the receiving mail server does not know."}),
 
+		config: prometheus.NewGauge(prometheus.GaugeOpts{Namespace: namespace, Name: "config_reload_success", Help: "Whether config.yaml as it is now is what the worker goes by: 0 after an edit that is not right."}),
+
 		incidents: counters("incidents_total", "Incidents with money that a person must hear of.", "kind"),
 
 		calls:     counters("api_calls_total", "Calls to Cost+ by name and by how they ended.", "call", "kind"),
@@ -76,7 +79,7 @@ func New() *Metrics {
 		runTimes: histograms("job_run_duration_seconds", "How long runs of jobs took, in seconds.", []float64{.01, .1, 1, 5, 15, 60, 300, 900, 1800, 3600, 7200, 4 * 3600}, "job"),
 	}
 	m.registry.MustRegister(
-		m.letters, m.made, m.unmade, m.ended, m.failed, m.refused, m.incidents,
+		m.letters, m.made, m.unmade, m.ended, m.failed, m.config, m.refused, m.incidents,
 		m.calls, m.callTimes, m.runs, m.runTimes, buildInfo(),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
@@ -143,6 +146,14 @@ func (m *Metrics) link(f invoices.LinkSeen) {
 func (m *Metrics) Call(call, kind string, took time.Duration) {
 	m.calls.WithLabelValues(word(call), word(kind)).Inc()
 	m.callTimes.WithLabelValues(word(call)).Observe(took.Seconds())
+}
+
+// Reloaded notes whether the configuration as it is now is the one in use.
+func (m *Metrics) Reloaded(well bool) {
+	m.config.Set(0)
+	if well {
+		m.config.Set(1)
+	}
 }
 
 // Ran counts one run of a job, how long it took, and whether it failed.

@@ -32,7 +32,7 @@ func (t *tx) note(events ...Event) error {
 				e.Actor = t.s.actor
 			}
 			e.ID = newID()
-			rows[i] = in.row(e.ID, at(e.At), e.Actor, e.Kind, orNull(e.Account), orNull(e.Invoice), orNull(e.Letter), e.Detail, t.s.config)
+			rows[i] = in.row(e.ID, at(e.At), e.Actor, e.Kind, orNull(e.Account), orNull(e.Invoice), orNull(e.Letter), e.Detail, *t.s.config.Load())
 			t.proof = e.ID
 		}
 		err := t.exec(`INSERT INTO events (id, at, actor, kind, account_id, invoice, letter_id, detail, config) VALUES `+strings.Join(rows, ", "), in...)

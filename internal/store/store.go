@@ -28,6 +28,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/jmoiron/sqlx"
 )
@@ -62,7 +63,7 @@ type Store struct {
 	db     *sqlx.DB
 	on     dialect
 	actor  string
-	config string
+	config atomic.Pointer[string]
 	salt   string
 	gate   chan struct{} // on SQLite, holds the one who may write
 	file   *file         // on SQLite, the database's
@@ -91,7 +92,8 @@ func connect(o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{on: on, actor: o.Actor, config: o.Config, commit: (*sqlx.Tx).Commit, connections: o.Connections}
+	s := &Store{on: on, actor: o.Actor, commit: (*sqlx.Tx).Commit, connections: o.Connections}
+	s.config.Store(&o.Config)
 	if s.connections <= 0 {
 		s.connections = 8
 	}
@@ -146,6 +148,10 @@ func (s *Store) mode(ctx context.Context) error {
 		}
 	}
 }
+
+// Under notes the hash of the configuration that events are told with from now
+// on.
+func (s *Store) Under(config string) { s.config.Store(&config) }
 
 // Close lets go of the database. On PostgreSQL it cannot fail: to say goodbye
 // to a server that is gone already is no loss.
