@@ -135,7 +135,7 @@ something needs a person (see: dunning attention).`,
 		a.demoCommand(), a.runCommand(), a.jobCommand(), a.importCommand(),
 		a.planCommand(), a.simulateCommand(), a.explainCommand(), a.invoicesCommand(), a.attentionCommand(),
 		a.settleCommand(), a.holdCommand(), a.releaseCommand(), a.promiseCommand(), a.contactedCommand(), a.approveCommand(), a.pauseCommand(), a.resumeCommand(),
-		a.checkCommand(), a.migrateCommand(), a.initCommand(), a.sandboxCommand(), a.versionCommand(),
+		a.checkCommand(), a.schemaCommand(), a.migrateCommand(), a.initCommand(), a.sandboxCommand(), a.versionCommand(),
 	)
 	return root
 }

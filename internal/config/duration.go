@@ -88,6 +88,7 @@ func say(d time.Duration) string {
 
 // duration reads a duration for people as time that passes: a day is 24 hours.
 func (n node) duration(low, high, otherwise time.Duration) time.Duration {
+	n.shape.takesDuration(say(otherwise), `(second|minute|hour|day|week)s?`)
 	v := otherwise
 	if s := n.scalar(); s.ok {
 		p, clear := spell(s.text)
@@ -106,6 +107,7 @@ func (n node) duration(low, high, otherwise time.Duration) time.Duration {
 
 // days reads a number of days on the calendar.
 func (n node) days(low, high, otherwise int) int {
+	n.shape.takesDuration(count(strconv.Itoa(otherwise), "day"), `(day|week)s?`)
 	v := otherwise
 	if s := n.scalar(); s.ok {
 		p, clear := spell(s.text)
@@ -128,6 +130,7 @@ var workingForm = regexp.MustCompile(`^([0-9]{1,4}) working days?$`)
 
 // workingDays reads a number of working days.
 func (n node) workingDays(low, high, otherwise int) int {
+	n.shape.takesDuration(count(strconv.Itoa(otherwise), "working day"), `working days?`)
 	v := otherwise
 	if s := n.scalar(); s.ok {
 		m := workingForm.FindStringSubmatch(strings.Join(strings.Fields(s.text), " "))
@@ -150,6 +153,7 @@ func (n node) workingDays(low, high, otherwise int) int {
 
 // span reads a duration for people as one that is counted on the calendar.
 func (n node) span(high time.Duration, otherwise period.Period) period.Period {
+	n.shape.takesDuration(say(lasting(otherwise)), `(second|minute|hour|day|week)s?`)
 	v := otherwise
 	if s := n.scalar(); s.ok {
 		p, clear := spell(s.text)
@@ -169,6 +173,7 @@ func (n node) span(high time.Duration, otherwise period.Period) period.Period {
 // life reads how long a payment link works, in ISO 8601, because that is what
 // Cost+ takes. It is false if the setting is absent or not right.
 func (n node) life() (period.Period, bool) {
+	n.shape.takes("type", "string", "pattern", `^P[0-9TYMWDHS]+$|`+anyReference)
 	s := n.scalar()
 	if !s.ok {
 		return period.Period{}, false

@@ -13,11 +13,12 @@ import (
 // A node is one setting: there, or absent and standing for its default. A
 // setting without a value ("port:" and nothing behind it) is absent too.
 type node struct {
-	r    *reader
-	n    ast.Node // nil: absent
-	path string
-	at   token.Position // of its value; for an absent one, of the key or of what it is missing in
-	mute bool           // what it stands in is no mapping: it is absent, and that was told
+	r     *reader
+	n     ast.Node // nil: absent
+	path  string
+	at    token.Position // of its value; for an absent one, of the key or of what it is missing in
+	shape *shape
+	mute  bool // what it stands in is no mapping: it is absent, and that was told
 }
 
 // wrong notes a mistake at the node.
@@ -60,9 +61,18 @@ type entry struct {
 	value node
 }
 
-// entries returns what a mapping holds, in the order of the file. A name that
-// is there twice counts once, and is a mistake.
+// entries returns what a mapping with free names holds, in the order of the
+// file. A name that is there twice counts once, and is a mistake.
 func (n node) entries() []entry {
+	list := n.pairs()
+	for i := range list {
+		list[i].value.shape = n.shape.value()
+	}
+	return list
+}
+
+// pairs returns what a mapping holds.
+func (n node) pairs() []entry {
 	if !n.there() {
 		return nil
 	}
@@ -119,9 +129,9 @@ func (n node) settings(known ...string) map[string]node {
 	m := make(map[string]node, len(known))
 	_, mapping := n.n.(*ast.MappingNode)
 	for _, k := range known {
-		m[k] = node{r: n.r, path: n.under(k), at: n.at, mute: n.mute || n.there() && !mapping}
+		m[k] = node{r: n.r, path: n.under(k), at: n.at, shape: n.shape.setting(k), mute: n.mute || n.there() && !mapping}
 	}
-	for _, e := range n.entries() {
+	for _, e := range n.pairs() {
 		if _, ok := m[e.name]; !ok {
 			near := nearest(e.name, inOrder(known))
 			if slices.ContainsFunc(known, secretive.MatchString) && (near == "" || secretive.MatchString(near)) { // it may be the secret
@@ -130,6 +140,7 @@ func (n node) settings(known ...string) map[string]node {
 			e.key.wrong("there is no setting of this name%s", hint(e.name, inOrder(known)))
 			continue
 		}
+		e.value.shape = n.shape.setting(e.name)
 		m[e.name] = e.value
 	}
 	return m
@@ -138,6 +149,7 @@ func (n node) settings(known ...string) map[string]node {
 // need notes a mistake if the setting has no value, or an empty one. The example says what to
 // write.
 func (n node) need(example string) {
+	n.shape.must()
 	if n.blank() && !n.mute {
 		n.wrong("this is missing; write it like %s", example)
 	}
@@ -156,6 +168,7 @@ func (n node) list(example string) []node {
 	list := make([]node, 0, len(s.Values))
 	for i, v := range s.Values {
 		e := n.child(v, place(v), n.path+"["+strconv.Itoa(i)+"]")
+		e.shape = n.shape.item()
 		if !e.there() {
 			e.wrong("this element is empty; remove it, or write it like %s", example)
 			continue

@@ -162,6 +162,7 @@ func isMailbox(text string) bool {
 
 // mailbox reads a bare mail address. The empty text is none.
 func (n node) mailbox() string {
+	n.shape.takes("type", "string")
 	s := n.scalar()
 	n.is(s.text)
 	if s.text == "" || isMailbox(s.text) {
@@ -178,6 +179,7 @@ func (n node) mailbox() string {
 // sender reads a mail address with or without the name of its owner. The empty
 // text is none.
 func (n node) sender() string {
+	n.shape.takes("type", "string")
 	s := n.scalar()
 	n.is(s.text)
 	if s.text == "" {

@@ -228,6 +228,7 @@ var tagForm = regexp.MustCompile(`^[a-z0-9_-]{1,40}$`)
 
 // tag reads a word that finance marks invoices with.
 func (n node) tag() string {
+	n.shape.takes("type", "string", "pattern", tagForm.String())
 	s := n.scalar()
 	n.is(s.text)
 	if s.ok && !tagForm.MatchString(s.text) {

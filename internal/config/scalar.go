@@ -88,6 +88,7 @@ func (s scalar) reject(err error, example string) {
 
 // text reads a value that may be anything.
 func (n node) text() string {
+	n.shape.takes("type", "string")
 	s := n.scalar()
 	n.is(s.text)
 	return s.text
@@ -95,6 +96,7 @@ func (n node) text() string {
 
 // integer reads a whole number from low to high.
 func (n node) integer(low, high, otherwise int) int {
+	n.shape.takes(orReference("type", "integer", "minimum", low, "maximum", high), "default", otherwise)
 	v := otherwise
 	if s := n.scalar(); s.ok {
 		given, err := strconv.Atoi(s.text)
@@ -110,6 +112,7 @@ func (n node) integer(low, high, otherwise int) int {
 
 // rate reads a number that may have a decimal point. It is never money.
 func (n node) rate(low, high, otherwise float64) float64 {
+	n.shape.takes(orReference("type", "number", "minimum", low, "maximum", high), "default", otherwise)
 	v := otherwise
 	if s := n.scalar(); s.ok {
 		given, err := strconv.ParseFloat(s.text, 64)
@@ -125,6 +128,7 @@ func (n node) rate(low, high, otherwise float64) float64 {
 
 // word reads one of some words.
 func (n node) word(otherwise string, words ...string) string {
+	n.shape.takesWord(otherwise, words)
 	v := otherwise
 	if s := n.scalar(); s.ok {
 		if slices.Contains(words, s.text) {
@@ -159,6 +163,7 @@ var nameForm = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,39}$`)
 // name reads the name that people give to something. It is written out, because
 // messages repeat it.
 func (n node) name() string {
+	n.shape.takes("type", "string", "pattern", nameForm.String())
 	s := n.scalar()
 	if s.text != s.written {
 		s.refuse("stands for something else, and a name does not; write the name itself")

@@ -183,6 +183,7 @@ var (
 
 // date reads a date as 2026-03-16. An absent one is no date.
 func (n node) date() civil.Date {
+	n.shape.takes("type", "string", "pattern", `^[0-9]{4}-[0-9]{2}-[0-9]{2}$|`+anyReference)
 	s := n.scalar()
 	n.is(s.text)
 	if !s.ok {
@@ -228,6 +229,7 @@ var windowForm = regexp.MustCompile(`^([0-9]{1,2}):([0-9]{2}) ?(?:-|–|to) ?([0
 
 // window reads the hours in which letters may leave.
 func (n node) window(otherwise invoices.Window) invoices.Window {
+	n.shape.takes("type", "string", "pattern", `^[0-9]{1,2}:[0-9]{2} ?(-|–|to) ?[0-9]{1,2}:[0-9]{2}$|`+anyReference, "default", clock(otherwise))
 	v := otherwise
 	if s := n.scalar(); s.ok {
 		m := windowForm.FindStringSubmatch(s.text)

@@ -177,6 +177,7 @@ func (r rung) repeated(n node) []rung {
 
 // gap reads a number of days or working days between two letters.
 func (n node) gap() (days int, working, ok bool) {
+	n.shape.takes("type", "string", "pattern", gapForm.String())
 	s := n.scalar()
 	n.is(s.text)
 	if !s.ok {

@@ -36,6 +36,7 @@ type reader struct {
 	problems  Problems
 	cuts      map[int][]cut     // what is not shown, by line
 	effective map[string]string // path → value, defaults included, secrets not
+	shape     *shape            // of the whole, while the schema is made; else nil
 }
 
 // at notes a mistake at a place, once.
@@ -87,7 +88,7 @@ func (r *reader) tree(text []byte) (node, bool) {
 		return node{}, false
 	}
 	r.mask(body, "")
-	return node{r: r, n: body, at: place(body)}, r.simple(body, 0)
+	return node{r: r, n: body, at: place(body), shape: r.shape}, r.simple(body, 0)
 }
 
 // parse calls the parser, which is not proof against all that is no YAML.

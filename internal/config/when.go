@@ -32,6 +32,7 @@ var reserved = []string{"due", "issue", "previous", "link"}
 // when reads the day of a step. Earlier are the names of the steps above it,
 // all those of the ladder.
 func (n node) when(earlier, all []string) (invoices.When, bool) {
+	n.shape.takes("type", "string", "examples", []string{"on issue date", "3 days before due", "7 days after due", "5 working days after previous", "2 days before link expiry"})
 	s := n.scalar()
 	n.is(s.text)
 	if !s.ok {
