@@ -186,6 +186,7 @@ func (r *reader) write(name, text string) {
 
 var (
 	planID     = regexp.MustCompile(`\b[0-9a-f]{10}\b`)
+	stamps     = regexp.MustCompile(`\b[0-9a-f]{16}\b`)
 	workers    = regexp.MustCompile(`worker \S+/[0-9]+`)
 	passingIDs = regexp.MustCompile(`test:[0-9a-f]{8}|live:[0-9a-f]{8}|127\.0\.0\.1:[0-9]+`)
 )
@@ -211,6 +212,7 @@ func (r *reader) command(line string) string {
 	}
 	out := stdout.String() + stderr.String()
 	out = strings.ReplaceAll(planID.ReplaceAllString(out, "PLAN"), r.dir+"/", "")
+	out = stamps.ReplaceAllString(out, "CONFIG")
 	out = workers.ReplaceAllString(out, "worker")
 	out = passingIDs.ReplaceAllStringFunc(out, func(id string) string {
 		if strings.HasPrefix(id, "127") {

@@ -133,7 +133,7 @@ something needs a person (see: dunning attention).`,
 	flags.StringVar(&a.at, "now", "", "pretend it is this time, such as 2026-03-16T09:00:00+01:00; for commands that read, and for others only against loopback")
 	root.AddCommand(
 		a.demoCommand(), a.runCommand(), a.jobCommand(), a.importCommand(),
-		a.planCommand(), a.simulateCommand(), a.explainCommand(), a.invoicesCommand(), a.attentionCommand(),
+		a.planCommand(), a.simulateCommand(), a.explainCommand(), a.invoicesCommand(), a.attentionCommand(), a.reportCommand(),
 		a.settleCommand(), a.holdCommand(), a.releaseCommand(), a.promiseCommand(), a.contactedCommand(), a.approveCommand(), a.pauseCommand(), a.resumeCommand(),
 		a.checkCommand(), a.schemaCommand(), a.migrateCommand(), a.initCommand(), a.sandboxCommand(), a.versionCommand(),
 	)

@@ -58,6 +58,7 @@ func TestScripts(t *testing.T) {
 					env.Setenv("SMTP_HOST", host)
 					env.Setenv("SMTP_PORT", port)
 					env.Setenv("COSTPLUS_API_KEY", sandbox.DefaultKey)
+					env.Setenv("TOMORROW", time.Now().UTC().AddDate(0, 0, 1).Format(time.DateOnly))
 					return nil
 				},
 			})
