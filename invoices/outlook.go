@@ -11,8 +11,9 @@ type Outlook struct {
 	At   time.Time // no letter about it leaves earlier; zero: none leaves within [Horizon]
 	Step string    // the step, or letter beside the ladder, that would leave then
 
-	Person bool     // none leaves before a person acts; At is zero
-	End    Decision // what Next says in the end, when At is zero
+	Person bool      // no letter leaves before a person acts; At is zero
+	End    Decision  // what Next says in the end, when At is zero; else what it first asks a person before At, if anything
+	Since  time.Time // and from when on it says so
 
 	Blockers []Decision // everything that stands in the way now, not only what Next says first
 }
@@ -37,23 +38,37 @@ func (ps *Policies) Outlook(a Account, number string, now time.Time) Outlook {
 	o := Outlook{Blockers: ps.standing(&a, inv, now)}
 	until := now.AddDate(Horizon, 0, 0)
 	a = ps.upkept(a.alone(number), now, until)
+	var last, asks word
 	for at := now; ; {
 		d := ps.Next(a, at)
 		if step, ours := d.speaksOf(&a, number); ours {
-			o.At, o.Step = at, step
+			o.At, o.Step, o.End, o.Since = at, step, asks.d, asks.since
 			return o
 		}
 		if d.Act != Idle {
 			a = ps.imagine(a, d, at)
 			continue
 		}
+		if d.Code != last.d.Code || d.Person != last.d.Person {
+			last = word{d, at}
+		}
+		if d.Person && !asks.d.Person {
+			asks = last
+		}
 		wake := ps.wakes(&a, number, d.At, at)
 		if wake.IsZero() || !wake.Before(until) {
-			o.End, o.Person = d, d.Person || endless(&a, a.Find(number), at)
+			o.End, o.Since = last.d, last.since
+			o.Person = d.Person || endless(&a, a.Find(number), at)
 			return o
 		}
 		at = wake
 	}
+}
+
+// A word is what Next says, from an instant on.
+type word struct {
+	d     Decision
+	since time.Time
 }
 
 // wakes returns when an account that idles until an instant, or for ever, is to

@@ -55,7 +55,7 @@ func TestOutlook(t *testing.T) {
 			},
 		},
 		{
-			says: "a step so late that a person is asked: the next one needs nobody", now: "2026-03-28 09:00", at: "2026-03-30 08:00", step: "upcoming", blockers: "stale_step pacing",
+			says: "a step so late that a person is asked: the next one needs nobody", now: "2026-03-28 09:00", at: "2026-03-30 08:00", step: "upcoming", end: CodeStaleStep, blockers: "stale_step pacing",
 			change: func(_ *Account, inv *Invoice) { inv.Links, inv.Steps = nil, nil },
 		},
 		{
@@ -116,7 +116,19 @@ func TestOutlook(t *testing.T) {
 			}
 		})
 	}
-	if o := quiet().Alone().Outlook(debtor(nil), "INV-9", at("2026-04-02 09:00")); !o.At.IsZero() || o.End.Why != "no such invoice" {
+	p := quiet()
+	p.Steps[2].Approval = true
+	a := debtor(func(_ *Account, inv *Invoice) { sentAlready(inv, "upcoming") })
+	o := p.Alone().Outlook(a, "INV-1", at("2026-04-02 09:00"))
+	if !o.At.Equal(at("2026-04-22 08:00")) || o.Person || o.End.Code != CodeApproval || !o.Since.Equal(at("2026-04-08 08:00")) || len(o.Blockers) != 0 {
+		t.Errorf("a person is asked on the 8th, and where they say nothing the next step goes: %+v", o)
+	}
+	p.Steps[3].Approval, p.Steps[4].Approval = true, true
+	o = p.Alone().Outlook(a, "INV-1", at("2026-04-02 09:00"))
+	if !o.Person || o.End.Code != CodeApproval || !o.Since.Equal(at("2026-04-08 08:00")) {
+		t.Errorf("where every step needs a yes, none leaves without: %+v", o)
+	}
+	if o = quiet().Alone().Outlook(debtor(nil), "INV-9", at("2026-04-02 09:00")); !o.At.IsZero() || o.End.Why != "no such invoice" {
 		t.Errorf("an invoice that is not there has no outlook: %+v", o)
 	}
 }
@@ -159,7 +171,7 @@ func TestR25_NoLetterBeforeTheOutlook(t *testing.T) {
 		if !reflect.DeepEqual(a, before) {
 			t.Fatal("the outlook changed the account")
 		}
-		if o.At.IsZero() == (o.End.Why == "") || o.Person && !o.At.IsZero() || o.At.IsZero() != (o.Step == "") {
+		if o.At.IsZero() && o.End.Why == "" || o.Person && !o.At.IsZero() || o.At.IsZero() != (o.Step == "") || !o.Since.IsZero() && o.Since.Before(now) {
 			t.Fatalf("an outlook has an instant and a step, or a reason: %+v", o)
 		}
 		for _, world := range []struct {

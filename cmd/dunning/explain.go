@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,6 +34,7 @@ type explanation struct {
 	Line     string             `json:"line"` // of the board, on which the invoice stands
 	Says     string             `json:"says"`
 	Code     string             `json:"code"`
+	Then     string             `json:"then,omitempty"` // when a look at a link comes first: what follows if it finds nothing new
 	Person   bool               `json:"person"`
 	NextLook time.Time          `json:"next_look,omitzero"`
 	Next     []planned          `json:"next"`
@@ -150,6 +152,10 @@ func (a *app) explainInvoice(ctx context.Context, w *works, number string) error
 	if err != nil {
 		return err
 	}
+	plans, err := w.proposed(ctx)
+	if err != nil {
+		return err
+	}
 	now, inv := w.now(), acc.Find(number)
 	x := explain(&acc, inv, letters)
 	for _, e := range events {
@@ -158,10 +164,7 @@ func (a *app) explainInvoice(ctx context.Context, w *works, number string) error
 	teller := newTeller(inv, letters, w.cfg.Zone)
 	x.Timeline, x.Cut = teller.tell(events), len(events) == manyEvents
 	x.decide(w.cfg.Policies, &acc, inv, now)
-	if x.Blockers, err = w.blockers(ctx, &acc, inv, now); err != nil {
-		return err
-	}
-	x.Outlook = w.outlook(acc, number, x.Blockers, now)
+	x.Blockers, x.Outlook = w.outlook(&acc, inv, plans, now)
 	if a.json {
 		return a.printJSON(x)
 	}
@@ -204,6 +207,9 @@ func (x *explanation) decide(ps *invoices.Policies, acc *invoices.Account, inv *
 		x.Asked = append(x.Asked, q.Says+": "+answer)
 	}
 	x.Says, x.Code, x.Person, x.NextLook = d.Why, string(d.Code), d.Person, d.At
+	if d.Act == invoices.Check {
+		x.Then = unchanged(ps, acc, inv, now).Why
+	}
 	for _, f := range ps.Ahead(*acc, inv.Number, now, now.AddDate(1, 0, 0)) {
 		for _, l := range lineOf(acc, f) {
 			if l.Invoice == inv.Number || f.Decision.Letter != "" {
@@ -211,6 +217,18 @@ func (x *explanation) decide(ps *invoices.Policies, acc *invoices.Account, inv *
 			}
 		}
 	}
+}
+
+// unchanged returns what the policy says of an invoice whose links were all
+// looked at just now and were found as they are known.
+func unchanged(ps *invoices.Policies, acc *invoices.Account, inv *invoices.Invoice, now time.Time) invoices.Decision {
+	looked := *inv
+	looked.Links = slices.Clone(inv.Links)
+	for i := range looked.Links {
+		looked.Links[i].Seen = now
+	}
+	d, _ := ps.Explain(acc, &looked, now)
+	return d
 }
 
 func (a *app) printExplanation(x *explanation, zone *time.Location) {
@@ -224,7 +242,11 @@ func (a *app) printExplanation(x *explanation, zone *time.Location) {
 	if x.Line != "" {
 		a.say("  it stands on the line: %s", x.Line)
 	}
-	a.say("  so: %s", printable(x.Says))
+	so := x.Says
+	if x.Then != "" {
+		so += "; if that finds nothing new: " + x.Then
+	}
+	a.say("  so: %s", printable(so))
 	if x.Person {
 		a.say("  this needs a person; see: dunning attention")
 	}

@@ -161,14 +161,27 @@ func (w *works) whyItem(acc *invoices.Account, l *invoices.Letter, it invoices.I
 	return x
 }
 
-// whenOf says in words when a policy sends a step; empty: it has none of that
-// name.
-func whenOf(p *invoices.Policy, name string) string {
-	i := slices.IndexFunc(p.Steps, func(s invoices.Step) bool { return s.Name == name })
-	if i < 0 {
-		return ""
+// whenOf says in words when a policy sends a step, on the ladder or beside it;
+// empty: it has none of that name.
+func whenOf(p *invoices.Policy, step string) string {
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		if s.Name == step || s.When.Anchor == invoices.OnExpiry && strings.HasPrefix(step, s.Name+"-") {
+			return inWords(s.When)
+		}
 	}
-	when := p.Steps[i].When
+	switch {
+	case strings.HasPrefix(step, invoices.NewLinkTemplate+"-"):
+		return "when its payment link was renewed"
+	case p.FailedAttempt != nil && step == p.FailedAttempt.Name:
+		return "when payments failed"
+	case p.BrokenPromise != nil && strings.HasPrefix(step, p.BrokenPromise.Name+"-"):
+		return "when a promise was not kept"
+	}
+	return ""
+}
+
+func inWords(when invoices.When) string {
 	anchor := map[invoices.Anchor]string{
 		invoices.AfterDue: "the due date", invoices.AfterIssue: "the issue date",
 		invoices.AfterStep: "the step " + when.Step, invoices.OnExpiry: "the expiry of its payment link",

@@ -35,42 +35,60 @@ type outlook struct {
 	Person bool      `json:"person"`
 	Code   string    `json:"code,omitempty"`
 	Why    string    `json:"why,omitempty"`
+	Since  time.Time `json:"since,omitzero"` // from when on Why holds: what it comes to without a letter, or what a person is asked before it
 	Says   string    `json:"says"`
 }
 
-// blockers gathers everything that stands in the way of a letter about an
-// invoice: what the policies say of it, and a run that waits for approval.
-func (w *works) blockers(ctx context.Context, acc *invoices.Account, inv *invoices.Invoice, now time.Time) ([]blocker, error) {
-	list := []blocker{}
-	for _, d := range w.cfg.Policies.Outlook(*acc, inv.Number, now).Blockers {
-		if d.Code == invoices.CodeHold {
-			list = append(list, w.holds(acc, inv, now)...)
-			continue
-		}
-		b := blocker{Code: string(d.Code), Why: d.Why, Person: d.Person, Do: cure(&d, inv.Number, acc.ID)}
-		if !d.Person && d.Code != invoices.CodePaid && d.Code != invoices.CodeStatus {
-			b.Until = d.At
-		}
-		list = append(list, b)
-	}
+// proposed returns the plans that wait for a person's approval, with what they
+// hold.
+func (w *works) proposed(ctx context.Context) ([]invoices.Plan, error) {
 	plans, err := w.db.Proposed(ctx)
 	if err != nil {
 		return nil, err
 	}
-	for _, p := range plans {
-		full, err := w.db.Plan(ctx, p.ID)
-		if err != nil {
+	for i, p := range plans {
+		if plans[i], err = w.db.Plan(ctx, p.ID); err != nil {
 			return nil, err
 		}
-		if slices.ContainsFunc(full.Items, func(it invoices.Item) bool { return it.Invoice == inv.Number }) {
-			list = append(list, blocker{
-				Code: string(invoices.CodeApproval), Person: true,
-				Why: fmt.Sprintf("its letter is one of %d that %s would have sent at once on %s, and none of them was sent", p.Letters, p.Job, moment(p.At, w.cfg.Zone)),
-				Do:  "look at: dunning plan; if they are right: dunning approve " + p.ID,
-			})
-		}
 	}
-	return list, nil
+	return plans, nil
+}
+
+// outlook says when a letter about an invoice can first leave, and gathers
+// everything that stands in its way now: what the policies say of it, and a run
+// that waits for approval.
+func (w *works) outlook(acc *invoices.Account, inv *invoices.Invoice, plans []invoices.Plan, now time.Time) ([]blocker, outlook) {
+	o := w.cfg.Policies.Outlook(*acc, inv.Number, now)
+	x := outlook{At: o.At, Step: o.Step, Person: o.Person, Code: string(o.End.Code), Why: o.End.Why, Since: o.Since}
+	list := []blocker{}
+	for _, d := range o.Blockers {
+		switch d.Code {
+		case invoices.CodePaid: // the outlook says so
+			continue
+		case invoices.CodeHold:
+			list = append(list, w.holds(acc, inv, now)...)
+			continue
+		}
+		b := blocker{Code: string(d.Code), Why: d.Why, Person: d.Person, Do: cure(&d, inv.Number, acc.ID)}
+		if !d.Person {
+			b.Until = d.At
+		}
+		list = append(list, b)
+	}
+	for _, p := range plans {
+		waits := func(it invoices.Item) bool { return it.Invoice == inv.Number && it.Step == o.Step }
+		if !slices.ContainsFunc(p.Items, waits) {
+			continue
+		}
+		b := blocker{
+			Code: string(invoices.CodeApproval), Person: true,
+			Why: fmt.Sprintf("the letter %s is one of %d that %s would have sent at once on %s; none of them was sent", o.Step, p.Letters, p.Job, moment(p.At, w.cfg.Zone)),
+			Do:  "look at: dunning plan; if they are right: dunning approve " + p.ID,
+		}
+		list, x = append(list, b), outlook{Person: true, Code: b.Code, Why: b.Why, Since: now}
+	}
+	x.Says = w.foresee(&x, list, acc.Zone, now)
+	return list, x
 }
 
 // holds lists every word of a person that binds now: on the invoice, on the
@@ -114,8 +132,6 @@ func cure(d *invoices.Decision, number, account string) string {
 		return remedy(d.Code, number, account)
 	}
 	switch d.Code {
-	case invoices.CodePaid:
-		return "nothing"
 	case invoices.CodeStatus:
 		return "nothing, while the source says so"
 	case invoices.CodeBeforeStart:
@@ -130,17 +146,7 @@ func cure(d *invoices.Decision, number, account string) string {
 	return "nothing; it ends by itself"
 }
 
-// outlook says when a letter about an invoice can first leave.
-func (w *works) outlook(acc invoices.Account, number string, blockers []blocker, now time.Time) outlook {
-	o := w.cfg.Policies.Outlook(acc, number, now)
-	x := outlook{At: o.At, Step: o.Step, Person: o.Person, Code: string(o.End.Code), Why: o.End.Why}
-	if i := slices.IndexFunc(blockers, func(b blocker) bool { return b.Code == string(invoices.CodeApproval) && b.Person }); i >= 0 && o.At.Equal(now) {
-		x = outlook{Person: true, Code: blockers[i].Code, Why: blockers[i].Why}
-	}
-	x.Says = w.foresee(&x, blockers, acc.Zone, now)
-	return x
-}
-
+// foresee says an outlook in a sentence.
 func (w *works) foresee(x *outlook, blockers []blocker, zone *time.Location, now time.Time) string {
 	switch {
 	case x.At.IsZero() && x.Person:
@@ -151,11 +157,13 @@ func (w *works) foresee(x *outlook, blockers []blocker, zone *time.Location, now
 			}
 		}
 		if len(whys) == 0 {
-			whys = []string{"it comes to this: " + x.Why}
+			whys = []string{"from " + moment(x.Since, w.cfg.Zone) + " on, " + x.Why}
 		}
 		return "no letter until a person acts: " + strings.Join(whys, "; ")
 	case x.At.IsZero() && x.Code == string(invoices.CodePaid):
 		return "no letter: nothing is owed"
+	case x.At.IsZero() && x.Since.After(now):
+		return fmt.Sprintf("no letter in the next %d years: from %s on, %s", invoices.Horizon, moment(x.Since, w.cfg.Zone), x.Why)
 	case x.At.IsZero():
 		return fmt.Sprintf("no letter in the next %d years: %s", invoices.Horizon, x.Why)
 	}
@@ -166,9 +174,9 @@ func (w *works) foresee(x *outlook, blockers []blocker, zone *time.Location, now
 			says += fmt.Sprintf(", which is %s for the customer (%s)", moment(x.At, zone), zone)
 		}
 		says += "; it is the letter " + x.Step
-	}
-	if slices.ContainsFunc(blockers, func(b blocker) bool { return b.Person }) {
-		says += ", if no person acts before"
+		if x.Why != "" {
+			says += "; sooner only if a person acts: from " + moment(x.Since, w.cfg.Zone) + " on, " + x.Why
+		}
 	}
 	return says
 }
@@ -200,8 +208,12 @@ type invoiceInShort struct {
 func (a *app) explainAccount(ctx context.Context, w *works, id string) error {
 	now := w.now()
 	list := []accountInShort{}
-	err := w.db.Walk(ctx, store.Filter{Account: id}, now, func(acc invoices.Account) error {
-		x, err := w.inShort(ctx, &acc, now)
+	plans, err := w.proposed(ctx)
+	if err != nil {
+		return err
+	}
+	err = w.db.Walk(ctx, store.Filter{Account: id}, now, func(acc invoices.Account) error {
+		x, err := w.inShort(&acc, plans, now)
 		list = append(list, x)
 		return err
 	})
@@ -220,7 +232,7 @@ func (a *app) explainAccount(ctx context.Context, w *works, id string) error {
 	return nil
 }
 
-func (w *works) inShort(ctx context.Context, acc *invoices.Account, now time.Time) (accountInShort, error) {
+func (w *works) inShort(acc *invoices.Account, plans []invoices.Plan, now time.Time) (accountInShort, error) {
 	x := accountInShort{Account: acc.ID, Name: acc.Name, Email: acc.Email, Open: []string{}, Invoices: []invoiceInShort{}}
 	if acc.Hold.Active(now) {
 		x.Hold = acc.Hold.Reason
@@ -232,13 +244,10 @@ func (w *works) inShort(ctx context.Context, acc *invoices.Account, now time.Tim
 			owed = append(owed, invoices.Item{Amount: inv.Open()})
 		}
 		d, _ := w.cfg.Policies.Explain(acc, inv, now)
-		blockers, err := w.blockers(ctx, acc, inv, now)
-		if err != nil {
-			return x, err
-		}
+		blockers, ahead := w.outlook(acc, inv, plans, now)
 		y := invoiceInShort{
 			Invoice: inv.Number, Status: string(inv.Status), Open: inv.Open().String(), DueOn: inv.DueOn.String(),
-			Says: d.Why, Code: string(d.Code), Blockers: blockers, Outlook: w.outlook(*acc, inv.Number, blockers, now),
+			Says: d.Why, Code: string(d.Code), Blockers: blockers, Outlook: ahead,
 		}
 		for _, o := range inv.Steps {
 			if o.Letter != "" && o.Result != invoices.Skipped {

@@ -19,7 +19,8 @@ type happened struct {
 	By     string    `json:"by,omitempty"` // a person; empty: the program itself
 	Letter string    `json:"letter,omitempty"`
 	Config string    `json:"config,omitempty"` // the stamp of the configuration it happened under
-	Times  int       `json:"times,omitempty"`  // how often in a row, the last time at At; 0: once
+	Times  int       `json:"times,omitempty"`  // how often in a row, from First to At; 0: once
+	First  time.Time `json:"first,omitzero"`
 }
 
 // A teller turns the events about one invoice into sentences. Two events that
@@ -56,7 +57,10 @@ func (t *teller) tell(events []store.Event) []happened {
 		}
 		next := happened{At: e.At, Kind: e.Kind, Says: t.local(says), By: person(e.Actor), Letter: e.Letter, Config: e.Config}
 		if n := len(list) - 1; n >= 0 && list[n].Says == next.Says && list[n].By == next.By && list[n].Kind == next.Kind {
-			next.Times = max(list[n].Times, 1) + 1
+			next.Times, next.First = max(list[n].Times, 1)+1, list[n].First
+			if next.First.IsZero() {
+				next.First = list[n].At
+			}
 			list[n] = next
 			continue
 		}
@@ -64,7 +68,7 @@ func (t *teller) tell(events []store.Event) []happened {
 	}
 	for i := range list {
 		if list[i].Times > 0 {
-			list[i].Says += fmt.Sprintf(" (%d times in a row, last now)", list[i].Times)
+			list[i].Says += fmt.Sprintf(", %d times since %s", list[i].Times, moment(list[i].First, t.zone))
 		}
 	}
 	return list
@@ -252,7 +256,7 @@ func (t *teller) link(e *store.Event) string {
 	tries, reason, _ := strings.Cut(strings.TrimPrefix(e.Detail, name+", "), ": ")
 	paid := "" // by how many tries
 	if n, ok := strings.CutSuffix(tries, " attempts"); ok && n != "0" {
-		paid = ", payments tried: " + n
+		paid = " (payments tried: " + n + ")"
 	}
 	if reason != "" {
 		paid += ": " + reason
