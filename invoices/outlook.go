@@ -37,32 +37,31 @@ func (ps *Policies) Outlook(a Account, number string, now time.Time) Outlook {
 	}
 	o := Outlook{Blockers: ps.standing(&a, inv, now)}
 	until := now.AddDate(Horizon, 0, 0)
-	a = ps.upkept(a.alone(number), now, until)
+	alone := ps.upkept(a.alone(number), now, until)
 	var last, asks word
-	for at := now; ; {
-		d := ps.Next(a, at)
-		if step, ours := d.speaksOf(&a, number); ours {
+	ps.walk(alone, now, until, func(a *Account, d Decision, at time.Time) bool {
+		step, ours := d.speaksOf(a, number)
+		switch {
+		case ours:
 			o.At, o.Step, o.End, o.Since = at, step, asks.d, asks.since
-			return o
-		}
-		if d.Act != Idle {
-			a = ps.imagine(a, d, at)
-			continue
-		}
-		if d.Code != last.d.Code || d.Person != last.d.Person {
+			return false
+		case d.Act != Idle:
+			return true
+		case d.Code != last.d.Code || d.Person != last.d.Person:
 			last = word{d, at}
 		}
 		if d.Person && !asks.d.Person {
 			asks = last
 		}
-		wake := ps.wakes(&a, number, d.At, at)
-		if wake.IsZero() || !wake.Before(until) {
-			o.End, o.Since = last.d, last.since
-			o.Person = d.Person || endless(&a, a.Find(number), at)
-			return o
-		}
-		at = wake
+		o.Person = d.Person || endless(a, a.Find(number), at)
+		return true
+	})
+	if o.At.IsZero() {
+		o.End, o.Since = last.d, last.since
+		return o
 	}
+	o.Person = false
+	return o
 }
 
 // A word is what Next says, from an instant on.
@@ -71,16 +70,59 @@ type word struct {
 	since time.Time
 }
 
-// wakes returns when an account that idles until an instant, or for ever, is to
-// be looked at for one invoice: at its next step at the latest. That step may be
-// free of what the present one waits for a person for.
-func (ps *Policies) wakes(a *Account, number string, idle, now time.Time) time.Time {
-	v := ps.view(a, a.Find(number), now)
-	if v.p == nil {
-		return idle
+// walk tells yield what Next says of an account from an instant until another
+// (exclusive), whenever it may say something else, as if all went well and
+// nobody paid; yield returns false to end it. It differs from
+// [Policies.Forecast] in two ways: links that are known not to have ended are
+// looked at when they end, not every hour, so that it is quick; and the account
+// is also looked at when its next step falls due while a person is waited for,
+// since that step may be free of what they are asked.
+func (ps *Policies) walk(a Account, now, until time.Time, yield func(a *Account, d Decision, at time.Time) bool) {
+	ps = ps.patient()
+	for {
+		d := ps.Next(a, now)
+		if !yield(&a, d, now) {
+			return
+		}
+		if d.Act != Idle {
+			a = ps.imagine(a, d, now)
+			continue
+		}
+		if now = ps.wakes(&a, d.At, now); now.IsZero() || !now.Before(until) {
+			return
+		}
 	}
-	if l := v.climb(); l.soon != nil && (idle.IsZero() || l.next.Before(idle)) {
-		return l.next
+}
+
+// patient returns the policies with links that are looked at when they end.
+func (ps *Policies) patient() *Policies {
+	slow := func(p *Policy) *Policy {
+		q := *p
+		q.Link.Poll = Horizon * 366 * 24 * time.Hour
+		return &q
+	}
+	calm := *ps
+	if ps.only != nil {
+		calm.only = slow(ps.only)
+	}
+	calm.ByName = make(map[string]*Policy, len(ps.ByName))
+	for name, p := range ps.ByName {
+		calm.ByName[name] = slow(p)
+	}
+	return &calm
+}
+
+// wakes returns when an account that idles until an instant, or for ever, is to
+// be looked at: at the next step of any invoice at the latest.
+func (ps *Policies) wakes(a *Account, idle, now time.Time) time.Time {
+	for i := range a.Invoices {
+		v := ps.view(a, &a.Invoices[i], now)
+		if v.p == nil {
+			continue
+		}
+		if l := v.climb(); l.soon != nil && (idle.IsZero() || l.next.Before(idle)) {
+			idle = l.next
+		}
 	}
 	return idle
 }
@@ -110,17 +152,18 @@ func (ps *Policies) standing(a *Account, inv *Invoice, now time.Time) []Decision
 }
 
 // Ahead returns what would be done about one invoice of an account from an
-// instant until another (exclusive), in order: what [Policies.Forecast] says of
-// it, if the sources that are believed now are read in time from now on.
+// instant until another (exclusive), in order: as [Policies.Forecast] says, if
+// the sources that are believed now are read in time from now on.
 func (ps *Policies) Ahead(a Account, number string, from, until time.Time) []Forecast {
-	told, _ := ps.Forecast(ps.upkept(a, from, until), from, until)
-	return slices.DeleteFunc(told, func(f Forecast) bool {
-		if f.Decision.Invoice == number && len(f.Decision.Items) == 0 {
-			return false
+	var told []Forecast
+	ps.walk(ps.upkept(a, from, until), from, until, func(a *Account, d Decision, at time.Time) bool {
+		_, ours := d.items(a, number)
+		if d.Act != Idle && d.Act != Check && (ours || d.Invoice == number && len(d.Items) == 0) {
+			told = append(told, Forecast{At: at, Decision: d})
 		}
-		_, ours := f.Decision.items(&a, number)
-		return !ours
+		return true
 	})
+	return told
 }
 
 // speaksOf reports whether a decision sends a letter about an invoice, and of

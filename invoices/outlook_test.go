@@ -178,8 +178,8 @@ func TestR25_NoLetterBeforeTheOutlook(t *testing.T) {
 			says string
 			a    Account
 		}{{"all is owed", a}, {"some are paid", somePaid(t, a, number)}, {"it is alone", onlyOwed(a, number)}} {
-			first, ok := firstLetter(ps.Ahead(world.a, number, now, until))
-			_, end := ps.Forecast(ps.upkept(world.a, now, until), now, until)
+			told, end := ps.Forecast(ps.upkept(world.a, now, until), now, until)
+			first, ok := firstLetter(told, world.a, number)
 			switch {
 			case ok && (o.At.IsZero() || first.Before(o.At)):
 				t.Fatalf("%s: a letter about %s is forecast for %s, the outlook says %+v\n%+v", world.says, number, first, o, world.a)
@@ -187,6 +187,10 @@ func TestR25_NoLetterBeforeTheOutlook(t *testing.T) {
 			case !ok && end.Person && end.At.IsZero(): // nobody is to look at the customer before a person acts
 			case !first.Equal(o.At):
 				t.Fatalf("%s: the letter about %s is forecast for %s, the outlook says %+v\n%+v", world.says, number, first, o, world.a)
+			}
+			ahead, found := firstLetter(ps.Ahead(world.a, number, now, until), world.a, number)
+			if ok && (!found || ahead.After(first)) || found && ahead.Before(o.At) {
+				t.Fatalf("%s: the first letter about %s is forecast for %s, ahead is %s, the outlook says %+v\n%+v", world.says, number, first, ahead, o, world.a)
 			}
 		}
 	})
@@ -228,10 +232,11 @@ func drawAccount(t *rapid.T, now time.Time) Account {
 	return a
 }
 
-// firstLetter returns when the first letter among forecasts leaves.
-func firstLetter(told []Forecast) (time.Time, bool) {
+// firstLetter returns when the first letter about an invoice among forecasts
+// leaves.
+func firstLetter(told []Forecast, a Account, number string) (time.Time, bool) {
 	for _, f := range told {
-		if f.Decision.Act.Sends() {
+		if _, ours := f.Decision.speaksOf(&a, number); ours {
 			return f.At, true
 		}
 	}
