@@ -154,8 +154,13 @@ func (ps *Policies) standing(a *Account, inv *Invoice, now time.Time) []Decision
 // Ahead returns what would be done about one invoice of an account from an
 // instant until another (exclusive), in order: as [Policies.Forecast] says, if
 // the sources that are believed now are read in time from now on.
-func (ps *Policies) Ahead(a Account, number string, from, until time.Time) []Forecast {
-	var told []Forecast
+//
+// Of a customer who owes more than [Crowd] invoices the others are left out, and
+// alone is true: letters about them may delay those about this one.
+func (ps *Policies) Ahead(a Account, number string, from, until time.Time) (told []Forecast, alone bool) {
+	if alone = len(a.Invoices) > Crowd; alone {
+		a = a.alone(number)
+	}
 	ps.walk(ps.upkept(a, from, until), from, until, func(a *Account, d Decision, at time.Time) bool {
 		_, ours := d.items(a, number)
 		if d.Act != Idle && d.Act != Check && (ours || d.Invoice == number && len(d.Items) == 0) {
@@ -163,8 +168,12 @@ func (ps *Policies) Ahead(a Account, number string, from, until time.Time) []For
 		}
 		return true
 	})
-	return told
+	return told, alone
 }
+
+// Crowd is how many invoices of one customer are looked ahead for together: the
+// work grows with the square of their number.
+const Crowd = 100
 
 // speaksOf reports whether a decision sends a letter about an invoice, and of
 // which step.

@@ -151,11 +151,20 @@ func TestOutlookAmongOthers(t *testing.T) {
 	if o := ps.Outlook(a, "INV-1", now); !o.At.Equal(at("2026-04-08 08:00")) {
 		t.Errorf("it cannot leave before its day, and can on it if the other is paid: %+v", o)
 	}
-	if told := ps.Ahead(a, "INV-1", now, at("2026-04-12 00:00")); len(told) != 1 || !told[0].At.Equal(at("2026-04-10 08:00")) {
+	if told, alone := ps.Ahead(a, "INV-1", now, at("2026-04-12 00:00")); alone || len(told) != 1 || !told[0].At.Equal(at("2026-04-10 08:00")) {
 		t.Errorf("as things stand the letter about the other goes first, and this one three days later: %+v", told)
 	}
-	if told := ps.Ahead(a, "INV-2", now, at("2026-04-08 00:00")); len(told) != 1 || !told[0].At.Equal(at("2026-04-07 08:00")) {
+	if told, alone := ps.Ahead(a, "INV-2", now, at("2026-04-08 00:00")); alone || len(told) != 1 || !told[0].At.Equal(at("2026-04-07 08:00")) {
 		t.Errorf("the letter about the other: %+v", told)
+	}
+	many := a.clone()
+	for i := range Crowd {
+		inv := a.Invoices[0]
+		inv.Number = fmt.Sprint("INV-1", i)
+		many.Invoices = append(many.Invoices, inv)
+	}
+	if told, alone := ps.Ahead(many, "INV-1", now, at("2026-04-12 00:00")); !alone || len(told) != 1 || !told[0].At.Equal(at("2026-04-08 08:00")) {
+		t.Errorf("of a crowd it is looked at alone, and said so: %+v", told)
 	}
 	both := []Item{{Invoice: "INV-1", Episode: 1, Step: "friendly", Gen: 1, Amount: a.Invoices[0].Open()}, {Invoice: "INV-2", Episode: 1, Step: "friendly", Gen: 1, Amount: a.Invoices[1].Open()}}
 	a.Letters = []Letter{{ID: "l1", Try: 1, State: Resend, Items: both, At: now}}
@@ -224,7 +233,8 @@ func TestR25_NoLetterBeforeTheOutlook(t *testing.T) {
 			case !first.Equal(o.At):
 				t.Fatalf("%s: the letter about %s is forecast for %s, the outlook says %+v\n%+v", world.says, number, first, o, world.a)
 			}
-			ahead, found := firstLetter(ps.Ahead(world.a, number, now, until), world.a, number)
+			told, _ = ps.Ahead(world.a, number, now, until)
+			ahead, found := firstLetter(told, world.a, number)
 			alone := world.says == "it is alone"
 			if found && ahead.Before(o.At) || alone && ok && !ahead.Equal(first) {
 				t.Fatalf("%s: the first letter about %s is forecast for %s, ahead is %s, the outlook says %+v\n%+v", world.says, number, first, ahead, o, world.a)

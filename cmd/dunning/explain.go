@@ -38,6 +38,7 @@ type explanation struct {
 	Person   bool               `json:"person"`
 	NextLook time.Time          `json:"next_look,omitzero"`
 	Next     []planned          `json:"next"`
+	Alone    bool               `json:"next_alone,omitempty"` // Next leaves the customer's other invoices out
 	Blockers []blocker          `json:"blockers"`
 	Outlook  outlook            `json:"outlook"`
 }
@@ -210,7 +211,9 @@ func (x *explanation) decide(ps *invoices.Policies, acc *invoices.Account, inv *
 	if d.Act == invoices.Check {
 		x.Then = unchanged(ps, acc, inv, now).Why
 	}
-	for _, f := range ps.Ahead(*acc, inv.Number, now, now.AddDate(1, 0, 0)) {
+	ahead, alone := ps.Ahead(*acc, inv.Number, now, now.AddDate(1, 0, 0))
+	x.Alone = alone
+	for _, f := range ahead {
 		for _, l := range lineOf(acc, f) {
 			if l.Invoice == inv.Number || f.Decision.Letter != "" {
 				x.Next = append(x.Next, l)
@@ -254,6 +257,9 @@ func (a *app) printExplanation(x *explanation, zone *time.Location) {
 		a.say("\nWhat comes next, if nobody pays")
 		for _, l := range x.Next {
 			a.say("  %s  %s: %s", moment(l.At, zone), printable(comes(&l)), printable(l.Why))
+		}
+		if x.Alone {
+			a.say("  (if the customer owed nothing else; letters about their other invoices may delay these)")
 		}
 	}
 	if len(x.Blockers) > 0 {
