@@ -23,7 +23,7 @@ import (
 	"dunning/invoices"
 )
 
-var update = flag.Bool("update", false, "write the golden files in testdata/explain anew")
+var rewrite = flag.Bool("rewrite-explain", false, "write the golden files in testdata/explain anew")
 
 // explainConfig is a ladder with an approval; nobody is called.
 const explainConfig = `database: {url: "%s"}
@@ -275,7 +275,7 @@ func TestR25_Explain(t *testing.T) {
 func golden(t *testing.T, name, got string) {
 	t.Helper()
 	path := filepath.Join("testdata", "explain", name+".golden")
-	if *update {
+	if *rewrite {
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(got), 0o644)); err != nil {
 			t.Fatal(err)
 		}
