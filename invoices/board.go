@@ -316,7 +316,8 @@ func untrusted(v *view) (Decision, bool) {
 	return Decision{}, false
 }
 
-// late: a step that is very late needs a person (R5). It is not late for the
+// late: a step that is very late needs a person (R5), until the next one falls
+// due. It is not late for the
 // time in which it was on hold, or waited for a step that it requires.
 func late(v *view) (Decision, bool) {
 	step := v.climb()
@@ -344,7 +345,7 @@ func late(v *view) (Decision, bool) {
 		}
 	}
 	if days := v.today.DaysSince(civil.Of(since.In(v.loc))); days > v.p.MaxLateness {
-		return Decision{Code: CodeStaleStep, Person: true, Why: fmt.Sprintf("the step %s is %d days late", step.due.Name, days)}, true
+		return Decision{Code: CodeStaleStep, Person: true, At: v.climb().next, Why: fmt.Sprintf("the step %s is %d days late", step.due.Name, days)}, true
 	}
 	return Decision{}, false
 }
@@ -493,7 +494,7 @@ func unapproved(v *view) (Decision, bool) {
 			return Decision{}, false
 		}
 	}
-	return Decision{Code: CodeApproval, Person: true, Why: fmt.Sprintf("the letter %s about %s waits for a person's approval", w.name, open)}, true
+	return Decision{Code: CodeApproval, Person: true, At: v.climb().next, Why: fmt.Sprintf("the letter %s about %s waits for a person's approval", w.name, open)}, true
 }
 
 // asks reports whether a letter about so much needs a person's approval.

@@ -170,6 +170,43 @@ func TestR21_SomeLettersNeedAPersonsYes(t *testing.T) {
 	})
 }
 
+func TestR05_TheNextStepDoesNotWaitForAPerson(t *testing.T) {
+	p := quiet()
+	p.MaxLateness = 5
+	prove(t, p, []rule{
+		{says: "a very late step asks a person, and the next one wakes the account though no link is looked at", at: "2026-04-20 09:00", change: func(_ *Account, inv *Invoice) {
+			sentAlready(inv, "upcoming")
+			inv.Links = nil
+		}, code: CodeStaleStep, wakes: "2026-04-22 08:00"},
+	})
+	p = quiet()
+	p.Steps[2].Approval = true
+	prove(t, p, []rule{
+		{says: "so does a letter that nobody says yes to", at: "2026-04-20 09:00", change: func(_ *Account, inv *Invoice) {
+			sentAlready(inv, "upcoming")
+			inv.Links = nil
+		}, code: CodeApproval, wakes: "2026-04-22 08:00"},
+	})
+}
+
+func TestAForecastTakesItThatSourcesAreRead(t *testing.T) {
+	p := quiet()
+	p.MaxSourceAge = map[string]time.Duration{"erp": 26 * time.Hour}
+	a := debtor(func(_ *Account, inv *Invoice) {
+		sentAlready(inv, "upcoming")
+		inv.Source, inv.Known = "erp", at("2026-04-01 06:00")
+	})
+	now := at("2026-04-01 08:00")
+	told, _ := p.Alone().Forecast(seen(a, now), now, at("2026-05-01 00:00"))
+	if len(told) < 2 || told[0].Decision.Items[0].Step != "friendly" {
+		t.Errorf("a week ahead the source will have been read: %+v", told)
+	}
+	told, _ = p.Alone().Forecast(seen(a, now), at("2026-04-05 08:00"), at("2026-05-01 00:00"))
+	if len(told) != 0 {
+		t.Errorf("a source that is not read now keeps letters back: %+v", told)
+	}
+}
+
 func TestLettersBesideTheLadder(t *testing.T) {
 	p := quiet()
 	p.Steps = append(p.Steps, Step{Name: "expiring", When: When{Anchor: OnExpiry, Days: -2}, Template: "expiring"})

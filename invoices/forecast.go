@@ -71,7 +71,7 @@ func (ps *Policies) agree(a *Account, now time.Time) bool {
 // Whenever nothing is to be done, a person may do something, if there is one.
 func (ps *Policies) foresee(a Account, from, until time.Time, person func(*Account, time.Time) bool) ([]Forecast, Decision, Account) {
 	var told []Forecast
-	a = a.clone()
+	a = ps.upkept(a.clone(), from, until) // sources that are believed go on being read
 	for now := from; ; {
 		d := ps.Next(a, now)
 		if d.Act == Idle {

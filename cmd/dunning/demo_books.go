@@ -34,6 +34,7 @@ sending:
   days: [mon, tue, wed, thu, fri]
   holidays: {calendar: nl}
   start_from: 2020-01-01
+  first_letters: send
   min_gap: 3 days
   max_per_week: 2
   max_lateness: 14 days
