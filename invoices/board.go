@@ -25,6 +25,9 @@ type view struct {
 
 	climbed bool
 	ladder  ladder
+	asked   bool
+	wish    want
+	wishes  bool
 
 	ready Decision // the letter this invoice is ready for
 }

@@ -25,6 +25,14 @@ var newLink = Step{Name: NewLinkTemplate, Template: NewLinkTemplate}
 // want returns the letter that is due: first what follows a broken promise,
 // then the ladder's, then those beside the ladder, while it is quiet.
 func (v *view) want() (want, bool) {
+	if !v.asked { // several lines of the board ask
+		v.asked = true
+		v.wish, v.wishes = v.wanted()
+	}
+	return v.wish, v.wishes
+}
+
+func (v *view) wanted() (want, bool) {
 	if s, p := v.p.BrokenPromise, v.inv.Promise; s != nil && v.promiseBroken() {
 		if name := brokenStep(s, p); v.undone(name) {
 			return want{step: s, name: name, rung: len(v.p.Steps), apart: true, code: CodeBrokenPromise, why: "it was promised to be paid by " + p.On.String()}, true
