@@ -231,6 +231,8 @@ func (s *story) revise(row *invoices.Row, what, value string, fail func(string, 
 	switch what {
 	case "paid":
 		row.Paid = amount().Minor
+	case "credited":
+		row.Credited = amount().Minor
 	case "total":
 		row.Total = amount()
 	case "status":
