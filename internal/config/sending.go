@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"iter"
 	"regexp"
 	"slices"
 	"strconv"
@@ -287,8 +288,7 @@ func (c *Config) jobs(n node, manners invoices.Policy) {
 			s.reject(err, "30 8 * * mon-fri")
 			continue
 		}
-		sends := j.name == "email-links" || j.name == "send-reminders"
-		if sends && manners.Calendar != nil && !meets(line, manners, c.Zone) {
+		if slices.Contains(senders, j.name) && manners.Calendar != nil && !meets(line, manners, c.Zone) {
 			at.wrong("%q never runs while letters may leave (%s, on sending.days without holidays); change it, or sending.window",
 				line, clock(manners.Window))
 			continue
@@ -297,23 +297,46 @@ func (c *Config) jobs(n node, manners invoices.Policy) {
 	}
 }
 
-// meets reports whether a schedule runs inside the sending window, within some
-// hundreds of runs or four years.
+// meets reports whether a schedule runs while letters may leave to customers in
+// a zone, within four years.
 func meets(line *schedule.Schedule, p invoices.Policy, zone *time.Location) bool {
-	t := time.Date(2026, time.January, 1, 0, 0, 0, 0, zone)
-	end := t.AddDate(4, 0, 0)
-	for range 5000 {
-		t = line.Next(t)
-		if t.IsZero() || t.After(end) {
-			return false
-		}
-		minute := t.Hour()*60 + t.Minute()
-		if p.Calendar.Working(civil.Of(t)) && minute >= p.Window.From && minute < p.Window.To {
+	for _, runs := range openings(line, p, zone, civil.Date{Year: 2026, Month: time.January, Day: 1}, 4*366) {
+		if runs {
 			return true
 		}
 	}
-	return true // it runs so often that it must
+	return false
 }
+
+// openings yields the days on which letters may leave to customers in a zone,
+// among so many from a first one, each with whether a schedule runs inside the
+// window of that day.
+func openings(line *schedule.Schedule, p invoices.Policy, zone *time.Location, first civil.Date, days int) iter.Seq2[civil.Date, bool] {
+	return func(yield func(civil.Date, bool) bool) {
+		var run time.Time // the first one since the last window opened
+		for i := range days {
+			d := first.AddDays(i)
+			if !p.Calendar.Working(d) {
+				continue
+			}
+			from, to := open(p.Window, d, zone)
+			if run.Before(from) {
+				run = line.Next(from.Add(-1))
+			}
+			if !yield(d, !run.Before(from) && run.Before(to)) {
+				return
+			}
+		}
+	}
+}
+
+// open returns when a window opens and closes on a day.
+func open(w invoices.Window, d civil.Date, zone *time.Location) (from, to time.Time) {
+	return d.At(w.From/60, w.From%60, zone), d.At(w.To/60, w.To%60, zone)
+}
+
+// senders are the jobs that send letters.
+var senders = []string{"email-links", "send-reminders"}
 
 // clock writes a window as people do.
 func clock(w invoices.Window) string {
