@@ -28,8 +28,12 @@ func (a *app) checkCommand() *cobra.Command {
 what to write instead. Every letter is filled in with sample data in every
 language. Then the ladder of each policy is printed as dates, for a sample invoice
 that nobody pays. Nothing is written and nobody is called, except with --online: then
-the database, the API key and the login at the mail server are tried. No link
-is made and no mail is sent.`,
+the database, the API key and the login at the mail server are tried, and it is
+looked up whether letters can leave to every time zone that a customer is in. No
+link is made and no mail is sent.
+
+A line that begins with "warn" is no mistake, but most likely not what you want;
+the exit code stays 0.`,
 		Example: "  dunning check\n  dunning check --online",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -50,8 +54,8 @@ is made and no mail is sent.`,
 			}
 			defer w.post.Close()
 			results := []result{
-				{"configuration", true, fmt.Sprintf("mode %s, %d policies, key %s", cfg.CostPlus.Mode, len(cfg.Policies.ByName), w.links.Fingerprint())},
-				{"letters", true, fmt.Sprintf("%d letters in %d languages", len(letters.Names()), len(letters.Languages()))},
+				{Check: "configuration", OK: true, Says: fmt.Sprintf("mode %s, %d policies, key %s", cfg.CostPlus.Mode, len(cfg.Policies.ByName), w.links.Fingerprint())},
+				{Check: "letters", OK: true, Says: fmt.Sprintf("%d letters in %d languages", len(letters.Names()), len(letters.Languages()))},
 			}
 			if online {
 				results = append(results, w.online(cmd.Context())...)
@@ -71,9 +75,10 @@ is made and no mail is sent.`,
 
 // result is what one check found.
 type result struct {
-	Check string `json:"check"`
-	OK    bool   `json:"ok"`
-	Says  string `json:"says"`
+	Check   string `json:"check"`
+	OK      bool   `json:"ok"`
+	Warning bool   `json:"warning,omitempty"` // nothing is wrong, but somebody should read it
+	Says    string `json:"says"`
 }
 
 // online tries everything outside, each for itself.
@@ -83,17 +88,15 @@ func (w *works) online(ctx context.Context) []result {
 	try := func(name string, f func() (string, error)) result {
 		says, err := f()
 		if err != nil {
-			return result{name, false, err.Error()}
+			return result{Check: name, Says: err.Error()}
 		}
-		return result{name, true, says}
+		return result{Check: name, OK: true, Says: says}
 	}
-	return []result{
-		try("database", func() (string, error) {
-			db, err := store.Open(ctx, store.Options{URL: w.cfg.Database.URL.Reveal(), Actor: whoami()})
-			if err != nil {
-				return "", err
-			}
-			return "it answers, and its schema is right", db.Close()
+	var zones []result
+	results := []result{
+		try("database", func() (says string, err error) {
+			zones, err = w.zones(ctx)
+			return "it answers, and its schema is right", err
 		}),
 		try("costplus", func() (string, error) {
 			currencies, err := w.links.CheckKey(ctx)
@@ -109,6 +112,50 @@ func (w *works) online(ctx context.Context) []result {
 			return "receivers can verify the signatures", w.post.CheckDKIM(ctx, net.DefaultResolver.LookupTXT)
 		}),
 	}
+	return append(results, zones...)
+}
+
+// zones opens the database and warns of customers whom the jobs that send do not
+// reach, or not for a long time: their cron lines run on the clock of the
+// installation, and the window is open on that of the customer (R16, R17).
+func (w *works) zones(ctx context.Context) ([]result, error) {
+	db, err := store.Open(ctx, store.Options{URL: w.cfg.Database.URL.Reveal(), Actor: whoami()})
+	if err != nil {
+		return nil, err
+	}
+	zones, err := db.Zones(ctx)
+	if err := errors.Join(err, db.Close()); err != nil {
+		return nil, err
+	}
+	var results []result
+	seen := map[string]bool{}
+	for _, zone := range zones {
+		if zone == nil {
+			zone = w.cfg.Zone
+		}
+		if seen[zone.String()] {
+			continue
+		}
+		seen[zone.String()] = true
+		for _, s := range w.cfg.Silences(zone, civil.Of(w.now().In(zone))) {
+			results = append(results, result{Check: "zones", OK: true, Warning: true, Says: w.silence(s)})
+		}
+	}
+	if len(results) == 0 {
+		results = append(results, result{Check: "zones", OK: true, Says: fmt.Sprintf("letters can leave in every time zone of a customer; there are %d", len(seen))})
+	}
+	return results, nil
+}
+
+// silence says what a silence means for customers, and what to do.
+func (w *works) silence(s config.Silence) string {
+	const clock = "15:04"
+	never := "no letter of it leaves to customers there"
+	if !s.Until.IsZero() {
+		never = fmt.Sprintf("a letter to customers there waits up to %d days, from %v to %v, and after sending.max_lateness a person has to decide about it", s.Until.DaysSince(s.First), s.First, s.Until)
+	}
+	return fmt.Sprintf("%s: %s (%q) does not run while the sending window is open there, which on %v is from %s to %s in %v; %s. Let it run at those hours too: no letter leaves outside of the window",
+		s.Zone, s.Job, s.Line, s.First, s.Open.Format(clock), s.Shut.Format(clock), w.cfg.Zone, never)
 }
 
 func (a *app) printChecks(results []result) error {
@@ -116,8 +163,11 @@ func (a *app) printChecks(results []result) error {
 	for _, r := range results {
 		bad = bad || !r.OK
 		mark := "ok  "
-		if !r.OK {
+		switch {
+		case !r.OK:
 			mark = "FAIL"
+		case r.Warning:
+			mark = "warn"
 		}
 		a.say("%s %-14s %s", mark, r.Check, printable(r.Says))
 	}

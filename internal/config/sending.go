@@ -335,8 +335,70 @@ func open(w invoices.Window, d civil.Date, zone *time.Location) (from, to time.T
 	return d.At(w.From/60, w.From%60, zone), d.At(w.To/60, w.To%60, zone)
 }
 
+// A Silence is a stretch of days on which a job that sends never runs while
+// letters may leave to the customers in a time zone.
+type Silence struct {
+	Job   string // email-links or send-reminders
+	Line  string // its cron line
+	Zone  *time.Location
+	First civil.Date // the first day on which a letter could leave and does not
+	Until civil.Date // the day on which it leaves at last; no date: not within a year
+	Open  time.Time  // when the window opens in Zone on the first day, on the clock of the cron lines
+	Shut  time.Time  // when it closes
+}
+
+// Silences returns, for customers in a zone, the longest stretch in the year
+// from a day on in which each job that sends leaves them without letters; and
+// none for a job under which no letter waits longer than sending.max_lateness,
+// after which it needs a person (R5). The cron lines run on the clock of the
+// installation and the window is open on that of the customer (R17), so the two
+// may not meet in other parts of the world, or not in both halves of the year.
+func (c *Config) Silences(zone *time.Location, from civil.Date) []Silence {
+	manners := c.Policies.ByName[standard] // they are the same in every policy
+	var list []Silence
+	for _, job := range senders {
+		line, ok := c.Jobs[job]
+		if !ok {
+			continue
+		}
+		first, until := longestWait(line, *manners, zone, from)
+		if first.IsZero() || !until.IsZero() && until.DaysSince(first) <= manners.MaxLateness {
+			continue
+		}
+		opens, shuts := open(manners.Window, first, zone)
+		list = append(list, Silence{job, line.String(), zone, first, until, opens.In(c.Zone), shuts.In(c.Zone)})
+	}
+	return list
+}
+
 // senders are the jobs that send letters.
 var senders = []string{"email-links", "send-reminders"}
+
+// longestWait returns the longest stretch on which letters may leave to
+// customers in a zone and a schedule never runs, among those that begin within a
+// year of a day: its first day, and the day on which the schedule runs at last,
+// which is no date if that is more than a year away. Without any both are none.
+func longestWait(line *schedule.Schedule, p invoices.Policy, zone *time.Location, from civil.Date) (first, until civil.Date) {
+	var began civil.Date // of the stretch under way
+	for d, runs := range openings(line, p, zone, from, 2*366) {
+		if began.IsZero() && d.DaysSince(from) > 366 {
+			break
+		}
+		switch {
+		case !runs && began.IsZero():
+			began = d
+		case runs && !began.IsZero():
+			if first.IsZero() || d.DaysSince(began) > until.DaysSince(first) {
+				first, until = began, d
+			}
+			began = civil.Date{}
+		}
+	}
+	if !began.IsZero() {
+		return began, civil.Date{}
+	}
+	return first, until
+}
 
 // clock writes a window as people do.
 func clock(w invoices.Window) string {

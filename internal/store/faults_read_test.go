@@ -37,6 +37,10 @@ var looks = map[string]func(context.Context, *world, *store.Store) (any, error){
 	"loaded":   func(ctx context.Context, w *world, s *store.Store) (any, error) { return s.Loaded(ctx, "erp-"+w.mark) },
 	"runs":     func(ctx context.Context, _ *world, s *store.Store) (any, error) { return s.Runs(ctx, 10) },
 	"stats":    func(ctx context.Context, w *world, s *store.Store) (any, error) { return s.Stats(ctx, w.now) },
+	"zones": func(ctx context.Context, _ *world, s *store.Store) (any, error) {
+		zones, err := s.Zones(ctx)
+		return fmt.Sprint(zones), err
+	},
 	"next due": func(ctx context.Context, _ *world, s *store.Store) (any, error) {
 		due, found, err := s.NextDue(ctx)
 		return fmt.Sprint(due, found), err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -164,6 +165,30 @@ func (s *Store) Lookup(ctx context.Context, number string) (invoices.Account, er
 		return err
 	})
 	return a, err
+}
+
+// Zones returns the time zones in use, each once: nil, the installation's own,
+// for customers without one, and after it those of customers in order of name.
+// A name that this machine does not know any more counts as none, as it does
+// when letters are decided upon.
+func (s *Store) Zones(ctx context.Context) ([]*time.Location, error) {
+	var names []string
+	err := s.read(ctx, func(t *sqlx.Tx) error {
+		return t.SelectContext(ctx, &names, `SELECT DISTINCT zone FROM accounts`)
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.Sort(names) // databases differ in how they order text
+	var zones []*time.Location
+	for _, name := range names {
+		if zone := s.zone(name); zone != nil {
+			zones = append(zones, zone)
+		} else if len(zones) == 0 || zones[0] != nil {
+			zones = slices.Insert(zones, 0, nil)
+		}
+	}
+	return zones, nil
 }
 
 // An Incident is something about money that a person must hear of.

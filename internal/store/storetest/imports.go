@@ -25,7 +25,39 @@ var imports = []check{
 	{"ProblemsAreCappedAndNamed", cappedProblems},
 	{"ADryRunStoresNothing", dryRun},
 	{"ManyRowsInBatches", manyRows},
+	{"R16_ZonesInUse", zonesInUse},
 	{"R19_WhatFailedForGoodIsTriedAgainAfterAChange", restEnds},
+}
+
+// zonesInUse: each zone once, that of the installation first.
+func zonesInUse(b *bench) {
+	b.open()
+	names := func() []string {
+		zones, err := b.db.Zones(ctx)
+		b.must(err)
+		list := []string{}
+		for _, z := range zones {
+			if z == nil {
+				list = append(list, "the installation's")
+				continue
+			}
+			list = append(list, z.String())
+		}
+		return list
+	}
+	want(b, "zones of nobody", names(), []string{})
+	var rows []invoices.Row
+	for i, zone := range []string{"Pacific/Honolulu", "", "America/Anchorage", "Pacific/Honolulu", "", "America/Anchorage"} {
+		r := row(fmt.Sprint("a", i), fmt.Sprint("INV-", i))
+		r.Customer.Zone = zone
+		rows = append(rows, r)
+	}
+	b.tell(rows...)
+	want(b, "zones", names(), []string{"the installation's", "America/Anchorage", "Pacific/Honolulu"})
+	b.wait(time.Minute)
+	rows[1].Customer.Zone, rows[4].Customer.Zone = "America/Anchorage", "America/Anchorage"
+	b.tell(rows...)
+	want(b, "zones when nobody is without one", names(), []string{"America/Anchorage", "Pacific/Honolulu"})
 }
 
 func openBalance(b *bench) {
