@@ -45,11 +45,15 @@ the exit code stays 0.`,
 			if err != nil {
 				return err
 			}
-			w := &works{cfg: cfg, now: a.now, log: zap.NewNop(), letters: letters}
+			now, err := a.clock()
+			if err != nil {
+				return err
+			}
+			w := &works{cfg: cfg, now: now, log: zap.NewNop(), letters: letters}
 			if err := w.key(); err != nil {
 				return &exit{exitUsage, err}
 			}
-			if w.post, err = newPost(cfg, a.now); err != nil {
+			if w.post, err = newPost(cfg, now); err != nil {
 				return &exit{exitUsage, fmt.Errorf("smtp: %w", err)}
 			}
 			defer w.post.Close()
@@ -63,7 +67,7 @@ the exit code stays 0.`,
 			if err := a.printChecks(results); err != nil || a.json {
 				return err
 			}
-			return a.printLadders(cfg, sample)
+			return a.printLadders(cfg, sample, now())
 		},
 	}
 	cmd.Flags().StringVar(&sample.issued, "issued", "", "issue date of the sample invoice (default: today)")
@@ -184,8 +188,8 @@ func (a *app) printChecks(results []result) error {
 
 // printLadders prints each policy's ladder as dates, for a made-up invoice that
 // nobody pays: the policy itself is asked, day after day.
-func (a *app) printLadders(cfg *config.Config, s supposition) error {
-	acc, inv, err := s.invoice(civil.Of(a.now().In(cfg.Zone)))
+func (a *app) printLadders(cfg *config.Config, s supposition, now time.Time) error {
+	acc, inv, err := s.invoice(civil.Of(now.In(cfg.Zone)))
 	if err != nil {
 		return err
 	}
