@@ -3,6 +3,7 @@ package calendar
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"dunning/internal/civil"
@@ -33,15 +34,16 @@ const (
 	lastYear  = 2099
 )
 
-// countries holds the holidays of the countries whose lists for 2026 and 2027
-// were looked through; the library knows more countries, but its data ends in
-// 2023 and misses changes of the law since. They are national holidays: days of
-// a single region (a German state, Scotland, a Spanish community) are added as
-// dates.
+// library holds the countries whose holidays of 2024 to 2032 were compared with
+// the law, as the library has them; [corrections] say where it is wrong. It
+// knows more countries, but its data ends in 2023 and misses changes of the law
+// since. They are national holidays: days of a single region (a German state,
+// Scotland, a Spanish community) are added as dates.
 //
 // nl follows the Algemene termijnenwet, which counts Good Friday and every 5
-// May; gb is England and Wales; us are the federal holidays.
-var countries = map[string][]*cal.Holiday{
+// May; gb is England and Wales; us are the federal holidays; dk and se have
+// besides the holidays the days on which no term ends either.
+var library = map[string][]*cal.Holiday{
 	"at":  at.Holidays,
 	"be":  be.Holidays,
 	"cz":  cz.Holidays,
@@ -52,16 +54,17 @@ var countries = map[string][]*cal.Holiday{
 	"fr":  fr.Holidays,
 	"gb":  gb.Holidays,
 	"ie":  ie.Holidays,
-	"it":  append(slices.Clip(it.Holidays), on(time.October, 4, "San Francesco d'Assisi", 2026)),
+	"it":  it.Holidays,
 	"lu":  luxembourg,
 	"nl":  nl.Holidays,
 	"no":  no.Holidays,
-	"pl":  append(slices.Clip(pl.Holidays), on(time.December, 24, "Wigilia Bożego Narodzenia", 2025)),
+	"pl":  pl.Holidays,
 	"se":  se.Holidays,
 	"us":  us.Holidays,
 }
 
-// luxembourg is not in the library.
+// luxembourg is not in the library. It follows the Code du travail, article L.
+// 232-2, which has Europe Day since the law of 25 April 2019.
 var luxembourg = []*cal.Holiday{
 	named(aa.NewYear, "Neijoerschdag"),
 	named(aa.EasterMonday, "Ouschterméindeg"),
@@ -77,21 +80,41 @@ var luxembourg = []*cal.Holiday{
 }
 
 // Countries returns the names that [Options.Country] may take, sorted.
-func Countries() []string { return slices.Sorted(maps.Keys(countries)) }
+func Countries() []string { return slices.Sorted(maps.Keys(library)) }
 
-// holidaysOf returns the holidays of a country by date. A holiday that the law
-// moves off a weekend counts on both days.
+// rulesOf returns the holidays of a country as the law has them.
+func rulesOf(country string) []*cal.Holiday {
+	rules := slices.Clone(library[country])
+	for _, c := range corrections[country] {
+		if i := slices.Index(rules, c.drop); i >= 0 {
+			rules = slices.Delete(rules, i, i+1)
+		}
+		if c.add != nil {
+			rules = append(rules, c.add)
+		}
+	}
+	return rules
+}
+
+// holidaysOf returns the holidays of a country by date. One for which the law
+// gives a day in lieu when it falls on a weekend counts on both days; two on
+// one day are named both.
 func holidaysOf(country string) (byDate map[civil.Date]string, known bool) {
 	byDate = map[civil.Date]string{}
-	rules, known := countries[country]
-	for _, rule := range rules {
+	_, known = library[country]
+	for _, rule := range rulesOf(country) {
 		// One year more on either side: a New Year's Day on Saturday is
 		// observed on 31 December in the United States.
 		for year := firstYear - 1; year <= lastYear+1; year++ {
 			actual, observed := rule.Calc(year)
 			for _, day := range []time.Time{actual, observed} {
-				if d := dateOf(day); d.Year >= firstYear && d.Year <= lastYear {
+				d := dateOf(day)
+				switch name := byDate[d]; {
+				case d.Year < firstYear || d.Year > lastYear:
+				case name == "":
 					byDate[d] = rule.Name
+				case !strings.Contains(name, rule.Name):
+					byDate[d] = name + ", " + rule.Name
 				}
 			}
 		}
