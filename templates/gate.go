@@ -154,14 +154,17 @@ func (g gate) list(files []invoices.File) []finding {
 	if g.view.More() == 0 || len(files) != 1 {
 		return []finding{{markup, "the letter has attachments that it should not have, or lacks its list of invoices", ""}}
 	}
-	rows, err := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(files[0].Body, []byte("\ufeff")))).ReadAll()
+	w := languages[base(g.view.Language)]
+	table := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(files[0].Body, []byte("\ufeff"))))
+	table.Comma = rune(w.delimiter())
+	rows, err := table.ReadAll()
 	if err != nil || len(rows) != g.view.Count()+1 {
 		return []finding{{markup, "the attached list does not have a row for each invoice", ""}}
 	}
 	var found []finding
 	for i, inv := range g.view.all {
 		row := rows[i+1]
-		if row[0] != sheet.Cell(unisolated(inv.Number)) || row[6] != inv.Open.Decimal() || row[7] != inv.Open.Currency || row[8] != inv.URL {
+		if row[0] != sheet.Cell(unisolated(inv.Number)) || row[6] != w.decimal(inv.Open) || row[7] != inv.Open.Currency || row[8] != inv.URL {
 			found = append(found, finding{markup, "the attached list does not show what is open of invoice", inv.Number})
 		}
 	}

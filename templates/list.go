@@ -2,18 +2,20 @@ package templates
 
 import (
 	"strconv"
+	"strings"
 
+	"dunning/internal/money"
 	"dunning/internal/sheet"
 	"dunning/invoices"
 )
 
-// list returns all invoices of a letter as a table that opens in a spreadsheet:
-// UTF-8 with the mark that tells Excel so, dates as ISO 8601, amounts with a
-// point and the currency in a column of its own (RFC 4180). No cell is taken
-// for a formula.
+// list returns all invoices of a letter as a table that opens in a spreadsheet of
+// the letter's language: UTF-8 with the mark that tells Excel so, dates as ISO
+// 8601, the currency in a column of its own (RFC 4180). No cell is taken for a
+// formula.
 func (l *Letter) list() invoices.File {
 	w := languages[base(l.Language)]
-	body := sheet.AppendLine([]byte("\ufeff"), w.heads)
+	body := sheet.AppendLineWith([]byte("\ufeff"), w.delimiter(), w.heads)
 	for _, inv := range l.all {
 		issued, until, late := "", "", ""
 		if inv.Issued() {
@@ -25,10 +27,25 @@ func (l *Letter) list() invoices.File {
 		if inv.Late() {
 			late = strconv.Itoa(inv.DaysLate)
 		}
-		body = sheet.AppendLine(body, []string{
+		body = sheet.AppendLineWith(body, w.delimiter(), []string{
 			unisolated(inv.Number), unisolated(inv.Description), issued, inv.DueOn.String(), late,
-			inv.Total.Decimal(), inv.Open.Decimal(), inv.Open.Currency, inv.URL, until,
+			w.decimal(inv.Total), w.decimal(inv.Open), inv.Open.Currency, inv.URL, until,
 		})
 	}
 	return invoices.File{Name: w.list + "-" + l.Today.String() + ".csv", Type: "text/csv; charset=utf-8", Body: body}
+}
+
+func (w *words) delimiter() byte {
+	if w.comma {
+		return ';'
+	}
+	return ','
+}
+
+// decimal writes an amount as a spreadsheet of the language reads it.
+func (w *words) decimal(a money.Amount) string {
+	if w.comma {
+		return strings.Replace(a.Decimal(), ".", ",", 1)
+	}
+	return a.Decimal()
 }

@@ -25,6 +25,7 @@ type words struct {
 	days   string
 	list   string            // the name of a list of invoices, as a file's
 	heads  []string          // the columns of that list
+	comma  bool              // amounts have a decimal comma, and spreadsheets semicolons between cells
 	cities map[string]string // names that differ from those of the IANA time zones
 }
 
@@ -40,7 +41,7 @@ var languages = map[string]*words{
 		months: [12]string{"januari", "februari", "maart", "april", "mei", "juni", "juli", "augustus", "september", "oktober", "november", "december"},
 		date:   "%d %s %d", moment: "%s om %s uur (%s)", clock: "15.04", place: "tijd in %s",
 		and: "en", more: "nog %d", day: "1 dag", days: "%d dagen",
-		list:  "facturen",
+		list: "facturen", comma: true,
 		heads: []string{"Factuur", "Omschrijving", "Factuurdatum", "Vervaldatum", "Dagen te laat", "Factuurbedrag", "Te betalen", "Valuta", "Online betalen", "Link werkt tot"},
 		cities: map[string]string{
 			"Athens": "Athene", "Berlin": "Berlijn", "Brussels": "Brussel", "Bucharest": "Boekarest", "Budapest": "Boedapest",
@@ -52,7 +53,7 @@ var languages = map[string]*words{
 		months: [12]string{"Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November", "Dezember"},
 		date:   "%d. %s %d", moment: "%s, %s Uhr (%s)", clock: "15:04", place: "Ortszeit %s",
 		and: "und", more: "%d weitere", day: "1 Tag", days: "%d Tage",
-		list:  "rechnungen",
+		list: "rechnungen", comma: true,
 		heads: []string{"Rechnung", "Beschreibung", "Rechnungsdatum", "Fällig am", "Tage überfällig", "Rechnungsbetrag", "Offener Betrag", "Währung", "Online bezahlen", "Link funktioniert bis"},
 		cities: map[string]string{
 			"Athens": "Athen", "Brussels": "Brüssel", "Bucharest": "Bukarest", "Copenhagen": "Kopenhagen", "Lisbon": "Lissabon",

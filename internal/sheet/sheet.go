@@ -68,10 +68,14 @@ func isNumber(s string) bool {
 // AppendLine appends a line of a CSV file (RFC 4180) to b. Every cell is made
 // fit by [Cell] and stands in quotes, so that no program finds other cells in
 // it, whatever it takes for a delimiter.
-func AppendLine(b []byte, cells []string) []byte {
+func AppendLine(b []byte, cells []string) []byte { return AppendLineWith(b, ',', cells) }
+
+// AppendLineWith is AppendLine with another delimiter: spreadsheets in countries
+// with a decimal comma expect a semicolon.
+func AppendLineWith(b []byte, delimiter byte, cells []string) []byte {
 	for i, cell := range cells {
 		if i > 0 {
-			b = append(b, ',')
+			b = append(b, delimiter)
 		}
 		b = append(b, '"')
 		b = append(b, strings.ReplaceAll(Cell(cell), `"`, `""`)...)
