@@ -52,7 +52,7 @@ func TestR17_SilencesOfTheJobsThatSend(t *testing.T) {
 		{says: "once a month is too seldom for letters that may be two weeks late", zone: "UTC", jobs: `send-reminders: "0 9 1 * *"`, sending: "days: [mon, tue, wed, thu, fri, sat, sun]", customer: "UTC", want: []string{
 			"send-reminders 0 9 1 * *: UTC from 2026-01-02 until 2026-02-01, open here 08:00-17:00",
 		}},
-		{says: "but not for letters that may be a month late", zone: "UTC", jobs: `send-reminders: "0 9 1 * *"`, sending: "days: [mon, tue, wed, thu, fri, sat, sun], max_lateness: 31 days", customer: "UTC"},
+		{says: "but not for letters that may be thirty days late, which is what they wait", zone: "UTC", jobs: `send-reminders: "0 9 1 * *"`, sending: "days: [mon, tue, wed, thu, fri, sat, sun], max_lateness: 30 days", customer: "UTC"},
 		{says: "a window until midnight is open until then", zone: "UTC", sending: `window: "20:00-24:00"`, jobs: `email-links: "59 23 * * *", send-reminders: "59 23 * * *"`, customer: "UTC"},
 		{says: "a run at the minute in which the window closes is too late, as here in winter", zone: "Europe/Amsterdam", jobs: `email-links: "0 9 * * *", send-reminders: "59 8 * * *"`, customer: "Asia/Kolkata", sending: `window: "08:00-13:30"`, want: []string{
 			"email-links 0 9 * * *: Asia/Kolkata from 2026-10-26 until 2027-03-29, open here 03:30-09:00",
