@@ -42,6 +42,7 @@ type world struct {
 
 	keyErr  error  // what the provider says to everything
 	careful bool   // the first letters need approval
+	words   string // what letters about INV-2 say besides
 	breaks  string // the customer whose letters break the worker
 	mark    memoryMark
 
@@ -294,6 +295,9 @@ func (w *world) Write(d invoices.Draft) (invoices.Text, error) {
 	var b strings.Builder
 	for _, l := range d.Lines {
 		fmt.Fprintf(&b, "%s %s %s\n", l.Number, l.Open, l.URL)
+		if l.Number == "INV-2" && w.words != "" {
+			fmt.Fprintln(&b, w.words)
+		}
 	}
 	return invoices.Text{Subject: d.Template, Plain: b.String(), HTML: b.String()}, nil
 }

@@ -103,3 +103,23 @@ func TestClock(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestMutantsFit: every patch that breaks the program on purpose still applies,
+// so that deploy/mutate shows what it says.
+func TestMutantsFit(t *testing.T) {
+	patches, err := filepath.Glob("../../deploy/mutants/*.patch")
+	if err != nil || len(patches) < 17 {
+		t.Fatalf("%d patches: %v", len(patches), err)
+	}
+	for _, patch := range patches {
+		name, err := filepath.Abs(patch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check := exec.Command("git", "apply", "--check", name)
+		check.Dir = "../.."
+		if out, err := check.CombinedOutput(); err != nil {
+			t.Errorf("%s does not fit any more: %v\n%s", filepath.Base(patch), err, out)
+		}
+	}
+}
