@@ -121,7 +121,8 @@ Start with:
   dunning run       send, unattended
 
 Exit codes: 0 done; 1 failed; 2 wrong usage or configuration; 3 done, but
-something needs a person (see: dunning attention).`,
+something needs a person (see: dunning attention); 4 letters wait for approval
+(see: dunning approve), or an edit changes letters (dunning plan --against).`,
 		SilenceUsage: true, SilenceErrors: true,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
