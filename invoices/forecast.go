@@ -11,7 +11,7 @@ import (
 type Forecast struct {
 	At       time.Time
 	Decision Decision // never Idle
-	Account  Account  // as it would be then
+	Account  Account  // of a letter: as it would be then
 }
 
 // Forecast returns what would be done for an account from an instant until
@@ -85,7 +85,11 @@ func (ps *Policies) foresee(a Account, from, until time.Time, person func(*Accou
 			continue
 		}
 		if d.Act != Check {
-			told = append(told, Forecast{At: now, Decision: d, Account: a})
+			f := Forecast{At: now, Decision: d}
+			if d.Act.Sends() { // the others are many, and nobody asks for them
+				f.Account = a
+			}
+			told = append(told, f)
 		}
 		a = ps.imagine(a, d, now)
 	}
