@@ -478,7 +478,8 @@ func early(v *view) (Decision, bool) {
 			d.At = make
 		}
 	}
-	if s, at := v.expiring(); s != nil && (d.At.IsZero() || at.Before(d.At)) {
+	// Where its time has come, a step of the ladder is near and says it all.
+	if s, at := v.expiring(); s != nil && at.After(v.now) && (d.At.IsZero() || at.Before(d.At)) {
 		d.Code, d.At, d.Why = CodeWaiting, at, "next letter: "+s.Name
 	}
 	return d, true

@@ -234,6 +234,10 @@ func TestLettersBesideTheLadder(t *testing.T) {
 			inv.DueOn = day("2026-04-02")
 			inv.Steps = inv.Steps[:2]
 		}), code: CodeWaiting},
+		{says: "its time came, and a step of the ladder is near: that is waited for, and not an instant that has passed", at: "2026-04-07 09:00", change: expires("2026-04-09 15:00", func(_ *Account, inv *Invoice) {
+			inv.DueOn = day("2026-04-02")
+			inv.Steps = inv.Steps[:2]
+		}), code: CodeWaiting, wakes: "2026-04-08 08:00"},
 		{says: "in the last hour it is too late", at: "2026-04-09 14:30", change: expires("2026-04-09 15:00"), code: CodeWaiting},
 		{says: "a payment failed: a helpful letter, once", at: "2026-04-07 08:00", change: expires("2026-05-09 15:00", rejected), act: Remind, code: CodeFailedAttempt, steps: "INV-1 failed_attempt"},
 		{says: "once", at: "2026-04-07 08:00", change: expires("2026-05-09 15:00", rejected, func(_ *Account, inv *Invoice) { sentAlready(inv, "failed_attempt") }), code: CodeWaiting},

@@ -158,6 +158,7 @@ func (v *view) opening(from civil.Date) time.Time {
 			to = from.At(w.To/60, w.To%60, v.loc)
 		}
 		switch open := v.start(from); {
+		case !open.Before(to): // the clock skips all of it
 		case v.now.Before(open):
 			return open
 		case v.now.Before(to):
