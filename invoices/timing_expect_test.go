@@ -24,7 +24,7 @@ type tale struct {
 
 // expect returns what should leave in a life.
 func (w *walk) expect() history {
-	s := &tale{w: w, due: civil.Of(w.start.In(amsterdam)).AddDays(20), episode: 1, opens: map[civil.Date]time.Time{}}
+	s := &tale{w: w, due: civil.Of(w.start.In(w.m.loc)).AddDays(20), episode: 1, opens: map[civil.Date]time.Time{}}
 	s.sent, s.skipped = map[string]time.Time{}, map[string]bool{}
 	moves := slices.Clone(w.moves)
 	for now := w.start; now.Before(w.end); now = now.Add(quarter) {
@@ -137,7 +137,7 @@ func (s *tale) send(now time.Time) {
 	s.sent[name] = now
 	today, _ := s.w.m.clock(now)
 	s.letters = append(s.letters, today)
-	s.history.note(now, s.episode, name, skips)
+	s.history.note(now.In(s.w.m.loc), s.episode, name, skips)
 }
 
 // tooLate reports whether a step is so late that a person must decide (R5). It
