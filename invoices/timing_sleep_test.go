@@ -21,12 +21,15 @@ func TestR05_NextIsAskedInTime(t *testing.T) {
 		p.Link.Life = period.Period{Days: rapid.SampledFrom([]int{10, 30, 400}).Draw(t, "life")}
 		p.Link.OnExpiry = rapid.SampledFrom([]AtExpiry{MailNew, NextStep, Leave}).Draw(t, "on expiry")
 		p.CatchUp = rapid.SampledFrom([]CatchUp{CatchLatest, CatchNext}).Draw(t, "catch up")
-		p.MaxLateness = 0
+		p.MaxLateness = rapid.SampledFrom([]int{0, 3, 14}).Draw(t, "max lateness")
 		p.Grace = rapid.IntRange(0, 3).Draw(t, "grace")
 		p.Blackout = []Days{{day("2026-04-06"), day("2026-04-12")}}
 		p.FailedAttempt = &Step{Name: "failed_attempt", Template: "failed_attempt"}
 		p.BrokenPromise = &Step{Name: "broken_promise", Template: "broken_promise"}
 		p.Steps = append(p.Steps, Step{Name: "expiring", When: When{Anchor: OnExpiry, Days: -rapid.IntRange(1, 9).Draw(t, "before expiry")}, Template: "expiring"})
+		for i := range p.Steps[:5] {
+			p.Steps[i].Approval = rapid.IntRange(0, 5).Draw(t, "approval") == 0
+		}
 		a := Account{ID: "acme", Email: "a@example.com"}
 		for i := range rapid.IntRange(1, 3).Draw(t, "invoices") {
 			due := day("2026-03-16").AddDays(rapid.IntRange(-40, 40).Draw(t, "due"))
@@ -61,5 +64,23 @@ func TestR05_NextIsAskedInTime(t *testing.T) {
 				return
 			}
 		}
+	})
+}
+
+// TestR05_WhatWaitsForAPersonDoesNotSilenceTheNextStep: nobody looked at the
+// letter, and the next step's time comes. Next would send that one; so it must
+// ask to be asked then.
+func TestR05_WhatWaitsForAPersonDoesNotSilenceTheNextStep(t *testing.T) {
+	p := quiet()
+	p.MaxLateness = 5
+	prove(t, p, []rule{
+		{says: "upcoming is very late, and friendly falls due tomorrow", at: "2026-04-07 08:00", code: CodeStaleStep, wakes: "2026-04-08 08:00"},
+		{says: "that one is sent", at: "2026-04-08 08:00", act: Remind, steps: "INV-1 friendly", skips: "upcoming: superseded by friendly"},
+	})
+	p = quiet()
+	p.Steps[2].Approval = true
+	prove(t, p, []rule{
+		{says: "friendly waits for a person's yes, and firm needs none", at: "2026-04-09 08:00", code: CodeApproval, wakes: "2026-04-22 08:00"},
+		{says: "that one is sent", at: "2026-04-22 08:00", act: Remind, steps: "INV-1 firm", skips: "upcoming: superseded by firm, friendly: superseded by firm"},
 	})
 }

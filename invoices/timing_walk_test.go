@@ -131,8 +131,7 @@ func (h *history) note(at time.Time, episode int, step string, skips []string) {
 }
 
 // live walks through a life as the worker does: it asks Next when it starts,
-// when something changed and when Next said so; and, for a step that waits for
-// a person, every morning.
+// when something changed and when Next said so, and at no other time.
 func (w *walk) live(t *rapid.T) history {
 	a, row := w.account()
 	var h history
@@ -168,9 +167,6 @@ func (w *walk) work(t *rapid.T, a *Account, now time.Time, h *history) time.Time
 			t.Fatalf("no rest at %v: %+v", now, d)
 		}
 		if d.Act == Idle {
-			if d.Person {
-				return civil.Of(now.In(w.m.loc)).AddDays(1).At(8, 0, w.m.loc)
-			}
 			w.sleeps(t, *a, now, d)
 			return d.At
 		}
