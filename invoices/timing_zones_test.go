@@ -60,6 +60,7 @@ func (m *moment) verify(t *testing.T, r *rand.Rand) {
 		t.Errorf("%v\n\tfirst possible at %v, Forecast says %+v", m, first.In(m.loc), told)
 		return
 	}
+	m.unlinked(t, p, first)
 	instants := []time.Time{first, first.Add(-time.Second), first.Add(-time.Minute)}
 	for range 4 {
 		instants = append(instants, first.Add(time.Duration(r.Int64N(int64(72*time.Hour)))-24*time.Hour))
@@ -79,6 +80,24 @@ func (m *moment) verify(t *testing.T, r *rand.Rand) {
 		case !now.Before(first) && !d.At.Equal(m.first(date, now)) && !m.skipped(d.At):
 			t.Errorf("%v\n\tat %v Next waits until %v, want %v", m, now.In(m.loc), d.At.In(m.loc), m.first(date, now).In(m.loc))
 		}
+	}
+}
+
+// unlinked takes the link away: one is made a civil day ahead, which is 23 to
+// 26 hours where clocks are set, and the letter leaves no later for it.
+func (m *moment) unlinked(t *testing.T, p *Policy, first time.Time) {
+	t.Helper()
+	a := m.account()
+	a.Invoices[0].Links = nil
+	told, _ := p.Alone().Forecast(a, first.Add(-200*time.Hour), first.Add(200*time.Hour))
+	if len(told) != 2 || told[0].Decision.Act != MakeLink || !told[1].At.Equal(first) {
+		t.Errorf("%v\n\tfirst possible at %v, without a link Forecast says %+v", m, first.In(m.loc), told)
+		return
+	}
+	made := told[0].At.In(m.loc)
+	ahead := first.Sub(made)
+	if ahead < 22*time.Hour || ahead > 26*time.Hour && !m.skipped(made) && !m.skipped(made.AddDate(0, 0, 1)) {
+		t.Errorf("%v\n\tthe link is made %v before the letter", m, ahead)
 	}
 }
 
