@@ -160,7 +160,11 @@ func (r *run) settle(ctx context.Context, a invoices.Account, owed []invoices.Ow
 		acts += 6 + 3*len(a.Invoices[i].Links)
 	}
 	for range acts {
-		d := w.Policies.Next(a, w.Now())
+		now := w.Now()
+		d := w.Policies.Next(a, now)
+		if d.Act == invoices.Idle && !d.At.IsZero() && !d.At.After(now) {
+			d.At = now.Add(time.Minute) // never: but a slip of Next must not make us ask without end
+		}
 		if ctx.Err() != nil || d.Act == invoices.Idle || !r.allows(d.Act) {
 			return r.release(a, d, owed)
 		}
