@@ -106,4 +106,4 @@ func Covers(plans ...Plan) func([]Item) bool {
 
 // MaxClaims is how often an account may be claimed without being given back or
 // brought forward before it is left alone: handling it breaks the worker.
-const MaxClaims = 5
+const MaxClaims = 8
