@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -165,14 +166,15 @@ func (s *Store) Release(ctx context.Context, a invoices.Account, next invoices.D
 	if next.Act == invoices.Idle {
 		due = next.At
 	}
+	c := &change{
+		take: released, record: func(*sheet) error { return nil },
+		row: []any{a.ID, a.Version, a.Lease, next.Act.String(), at(due), string(next.Code), next.Why, next.Person, next.Act.Sends()},
+	}
+	if err := s.together(ctx, c); !errors.Is(err, errUntaken) {
+		return err
+	}
 	return s.write(ctx, func(t *tx) error {
-		n, err := t.count(`
-			UPDATE accounts SET lease_id = '', lease_until = NULL,
-				claims = CASE WHEN $6 = 'broken' THEN claims ELSE 0 END,
-				wants_at = CASE WHEN $9 THEN COALESCE(wants_at, $5) WHEN $6 IN ('pacing', 'resting', 'needs_approval') THEN wants_at END,
-				next_act = $4, next_at = $5, next_code = $6, next_why = $7, next_person = $8
-			WHERE id = $1 AND lease_id = $2 AND version = $3`,
-			a.ID, a.Lease, a.Version, next.Act.String(), at(due), string(next.Code), next.Why, next.Person, next.Act.Sends())
+		n, err := t.alone(c)
 		if err != nil || n == 1 {
 			return err
 		}

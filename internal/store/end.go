@@ -2,7 +2,9 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"dunning/invoices"
@@ -23,6 +25,60 @@ func (s *Store) End(ctx context.Context, a invoices.Account, facts ...invoices.F
 			now = at
 		}
 	}
+	if simple(&a, changes) {
+		c := &change{take: ended, row: []any{a.ID, a.Version, a.Lease}}
+		then := a
+		c.record = func(w *sheet) (err error) {
+			r := recorder{ctx: ctx, s: s, sheet: w, a: &a, fresh: true}
+			then, err = r.all(changes)
+			return err
+		}
+		switch err := s.together(ctx, c); {
+		case err == nil:
+			then.Version++
+			return then, nil
+		case !errors.Is(err, errUntaken):
+			return a, err
+		}
+	}
+	return s.endAlone(ctx, a, changes, now)
+}
+
+// simple reports whether facts can be written without reading anything: the
+// common ones, each about what the account is known to have.
+func simple(a *invoices.Account, facts []any) bool {
+	seen := map[string]bool{}
+	for _, f := range facts {
+		name := ""
+		switch c := f.(type) {
+		case invoices.LinkSeen:
+			name = "link " + c.Invoice
+			if inv := a.Find(c.Invoice); inv == nil || inv.Link(c.Link.Gen) == nil {
+				return false
+			}
+		case invoices.LetterEnded:
+			name = "letter " + c.ID
+			if !slices.ContainsFunc(a.Letters, func(l invoices.Letter) bool { return l.ID == c.ID }) {
+				return false
+			}
+		case invoices.Rested:
+			name = "rest " + c.Invoice
+		case invoices.AddressRefused:
+			name = "address"
+		case invoices.Incident:
+			return false
+		}
+		if seen[name] {
+			return false
+		}
+		seen[name] = true
+	}
+	return true
+}
+
+// endAlone writes facts about an account that others may have changed or may be
+// changing.
+func (s *Store) endAlone(ctx context.Context, a invoices.Account, facts []any, now time.Time) (invoices.Account, error) {
 	var then invoices.Account
 	var lost bool
 	err := s.write(ctx, func(t *tx) error {
@@ -42,20 +98,12 @@ func (s *Store) End(ctx context.Context, a invoices.Account, facts ...invoices.F
 			return err
 		}
 		lost = row.Lease != a.Lease
-		r := recorder{tx: t, a: &a, fresh: row.Version == a.Version+1}
-		for _, c := range changes {
-			if err := r.record(c); err != nil {
-				return err
-			}
-			if r.fresh {
-				next := invoices.Apply(*r.a, c)
-				r.a = &next
-			}
-		}
-		if err := t.note(r.events...); err != nil {
+		r := recorder{ctx: ctx, s: s, tx: t, sheet: &sheet{s: s}, a: &a, fresh: row.Version == a.Version+1}
+		if then, err = r.all(facts); err != nil || r.fresh {
+			then.Version = row.Version
 			return err
 		}
-		then, err = r.after(row.Version, now)
+		then, err = r.reread(now)
 		return err
 	})
 	switch {
@@ -90,27 +138,46 @@ func settledFact(f invoices.Fact) (invoices.Fact, time.Time) {
 	panic(fmt.Sprintf("store: %T is no fact", f))
 }
 
-// A recorder writes facts about one account in one transaction.
+// A recorder writes facts about one account in one transaction. With a
+// transaction of its own it may read what it does not know; in a shared one it
+// must know everything.
 type recorder struct {
-	*tx
-	a      *invoices.Account // as it was when it was acted upon, and what was recorded since
-	fresh  bool              // nobody else has changed it
-	events []Event
+	*sheet
+	ctx   context.Context
+	s     *Store
+	tx    *tx               // nil: it is shared
+	a     *invoices.Account // as it was when it was acted upon, and what was recorded since
+	fresh bool              // nobody else has changed it
 }
 
 func (r *recorder) event(e Event) {
 	e.Account = r.a.ID
-	r.events = append(r.events, e)
+	r.note(e)
 }
 
-// after returns the account as it is now. One that nobody else has changed is
-// known; any other is read again.
-func (r *recorder) after(version int64, now time.Time) (invoices.Account, error) {
-	if r.fresh {
-		then := *r.a
-		then.Version = version
-		return then, nil
+// all records facts, one after the other, and returns the account as it is
+// then, if nobody else has changed it.
+func (r *recorder) all(facts []any) (invoices.Account, error) {
+	for _, f := range facts {
+		if err := r.record(f); err != nil {
+			return *r.a, err
+		}
+		if r.tx != nil { // the next may be about the same rows
+			if err := r.tx.put(r.sheet); err != nil {
+				return *r.a, err
+			}
+			r.sheet = &sheet{s: r.s}
+		}
+		if r.fresh {
+			next := invoices.Apply(*r.a, f)
+			r.a = &next
+		}
 	}
+	return *r.a, nil
+}
+
+// reread returns the account as it is now.
+func (r *recorder) reread(now time.Time) (invoices.Account, error) {
 	l := loader{s: r.s, ctx: r.ctx, q: r.tx, now: now}
 	list, err := l.accounts([]string{r.a.ID})
 	if err != nil || len(list) == 0 {
@@ -129,7 +196,8 @@ func (r *recorder) record(c any) error {
 		return r.rested(c)
 	case invoices.AddressRefused:
 		r.event(Event{At: c.At, Kind: "address_refused", Detail: c.Why})
-		return r.exec(`UPDATE accounts SET suppressed = $2 WHERE id = $1`, r.a.ID, c.Address)
+		r.add(refused, r.a.ID, c.Address)
+		return nil
 	case invoices.Incident:
 		return r.incident(c)
 	}
@@ -143,15 +211,8 @@ func (r *recorder) linkSeen(c invoices.LinkSeen) error {
 		return err
 	}
 	l := merge(*was, c.Link, r.fresh)
-	err = r.exec(`
-		UPDATE links SET state = $3, reason = $4, remote_id = $5, url = $6, attempts = $7,
-			expires_at = $8, since = $9, seen_at = $10, booked = $11, watched = $12
-		WHERE invoice = $1 AND gen = $2`,
-		c.Invoice, l.Gen, string(l.State), l.Reason, l.Remote, l.URL, l.Attempts,
+	r.add(seenLinks, c.Invoice, l.Gen, string(l.State), l.Reason, l.Remote, l.URL, l.Attempts,
 		at(l.Expires), at(l.Since), at(l.Seen), l.Booked, !l.Final())
-	if err != nil {
-		return err
-	}
 	if l.State != was.State || l.Attempts != was.Attempts || l.Remote != was.Remote {
 		detail := fmt.Sprintf("%s, %d attempts", l.Ref, l.Attempts)
 		if l.Reason != "" {
@@ -159,7 +220,8 @@ func (r *recorder) linkSeen(c invoices.LinkSeen) error {
 		}
 		r.event(Event{At: c.At, Kind: "link_" + string(l.State), Invoice: c.Invoice, Detail: detail})
 	}
-	return r.rise(`rest_act IN ('check', 'make_link', 'renew_link')`, c.Invoice)
+	r.rise(linkRests, c.Invoice)
+	return nil
 }
 
 // link returns a link as the database has it, or nil.
@@ -170,7 +232,7 @@ func (r *recorder) link(number string, gen int) (*invoices.Link, error) {
 		}
 	}
 	var row linkRow
-	err := r.GetContext(r.ctx, &row, `SELECT `+linkColumns+` FROM links WHERE invoice = $1 AND gen = $2`, number, gen)
+	err := r.tx.GetContext(r.ctx, &row, `SELECT `+linkColumns+` FROM links WHERE invoice = $1 AND gen = $2`, number, gen)
 	if isNone(err) {
 		return nil, nil
 	}
@@ -204,20 +266,12 @@ func merge(was, said invoices.Link, fresh bool) invoices.Link {
 }
 
 // rise ends the rest of invoices from some acts.
-func (r *recorder) rise(acts string, numbers ...string) error {
-	var in args
-	var resting []string
+func (r *recorder) rise(form int, numbers ...string) {
 	for _, n := range numbers {
 		if inv := r.a.Find(n); !r.fresh || inv == nil || inv.Rest.Tries > 0 {
-			resting = append(resting, n)
+			r.add(form, n)
 		}
 	}
-	if len(resting) == 0 {
-		return nil
-	}
-	return r.exec(`
-		UPDATE invoices SET rest_act = 'look', rest_until = NULL, rest_tries = 0, rest_why = ''
-		WHERE number IN `+in.list(resting)+` AND rest_tries > 0 AND `+acts, in...)
 }
 
 // rested notes that an act failed. That it failed for good is forgotten when
@@ -231,8 +285,8 @@ func (r *recorder) rested(c invoices.Rested) error {
 	if !r.fresh && c.Rest.Until.IsZero() {
 		return nil
 	}
-	return r.exec(`UPDATE invoices SET rest_act = $2, rest_until = $3, rest_tries = $4, rest_why = $5 WHERE number = $1`,
-		c.Invoice, c.Rest.Act.String(), at(c.Rest.Until), c.Rest.Tries, c.Rest.Why)
+	r.add(rests, c.Invoice, c.Rest.Act.String(), at(c.Rest.Until), c.Rest.Tries, c.Rest.Why)
+	return nil
 }
 
 // letterEnded notes what became of a letter, if the fact is about its last try
@@ -246,24 +300,21 @@ func (r *recorder) letterEnded(c invoices.LetterEnded) error {
 		r.event(Event{At: c.At, Kind: "letter_late", Letter: c.ID, Detail: fmt.Sprintf("try %d was %s; nothing changes: %s", c.Try, c.Result, c.Why)})
 		return nil
 	}
-	err = r.exec(`UPDATE letters SET state = $2, at = $3, reply = $4, dialogue = $5 WHERE id = $1`, c.ID, string(c.Result), at(c.At), c.Why, c.Dialogue)
-	if err != nil {
-		return err
-	}
+	r.add(endedLetters, c.ID, string(c.Result), at(c.At), c.Why, c.Dialogue)
 	numbers := make([]string, len(l.Items))
 	for i, it := range l.Items {
 		numbers[i] = it.Invoice
 		r.event(Event{At: c.At, Kind: "letter_" + string(c.Result), Invoice: it.Invoice, Letter: c.ID, Detail: fmt.Sprintf("%s, try %d: %s", it.Step, c.Try, c.Why)})
 	}
 	if c.Result == invoices.Delayed { // surely not sent: its steps are free again
-		return r.exec(`DELETE FROM steps WHERE letter_id = $1 AND result <> 'skipped'`, c.ID)
+		r.add(freedSteps, c.ID)
+		return nil
 	}
-	err = r.exec(`UPDATE steps SET result = $2, at = $3, why = $4 WHERE letter_id = $1 AND result IN ('sending', 'uncertain', 'resend')`,
-		c.ID, string(c.Result), at(c.At), c.Why)
-	if err != nil || c.Result != invoices.Sent && c.Result != invoices.Skipped {
-		return err
+	r.add(endedSteps, c.ID, string(c.Result), at(c.At), c.Why)
+	if c.Result == invoices.Sent || c.Result == invoices.Skipped {
+		r.rise(postRests, numbers...)
 	}
-	return r.rise(`rest_act IN ('email', 'remind', 'again')`, numbers...)
+	return nil
 }
 
 // letter returns what decides whether a letter ends, as the database has it, or
@@ -277,7 +328,7 @@ func (r *recorder) letter(id string) (*invoices.Letter, error) {
 		}
 	}
 	var row letterRow
-	err := r.GetContext(r.ctx, &row, `SELECT `+letterColumns+` FROM letters WHERE id = $1`, id)
+	err := r.tx.GetContext(r.ctx, &row, `SELECT `+letterColumns+` FROM letters WHERE id = $1`, id)
 	if isNone(err) {
 		return nil, nil
 	}
@@ -287,7 +338,7 @@ func (r *recorder) letter(id string) (*invoices.Letter, error) {
 
 // incident keeps one of a kind per invoice and key.
 func (r *recorder) incident(c invoices.Incident) error {
-	n, err := r.count(`
+	n, err := r.tx.count(`
 		INSERT INTO incidents (id, invoice, kind, key, detail, raised_at) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (invoice, kind, key) DO NOTHING`, newID(), c.Invoice, string(c.Kind), c.Key, c.Detail, at(c.At))
 	if err == nil && n == 1 {

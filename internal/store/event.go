@@ -2,8 +2,6 @@ package store
 
 import (
 	"context"
-	"slices"
-	"strings"
 	"time"
 )
 
@@ -24,23 +22,9 @@ type Event struct {
 
 // note writes events. Who acts is the store's actor unless an event says so.
 func (t *tx) note(events ...Event) error {
-	for batch := range slices.Chunk(events, t.s.on.rows) {
-		var in args
-		rows := make([]string, len(batch))
-		for i, e := range batch {
-			if e.Actor == "" {
-				e.Actor = t.s.actor
-			}
-			e.ID = newID()
-			rows[i] = in.row(e.ID, at(e.At), e.Actor, e.Kind, orNull(e.Account), orNull(e.Invoice), orNull(e.Letter), e.Detail, *t.s.config.Load())
-			t.proof = e.ID
-		}
-		err := t.exec(`INSERT INTO events (id, at, actor, kind, account_id, invoice, letter_id, detail, config) VALUES `+strings.Join(rows, ", "), in...)
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	w := &sheet{s: t.s}
+	w.note(events...)
+	return t.put(w)
 }
 
 // Events returns the last events, at most limit, about an invoice or an

@@ -71,6 +71,9 @@ type Store struct {
 	commit func(*sqlx.Tx) error
 
 	connections int // at most so many
+
+	forms [forms]form
+	group group
 }
 
 // Open connects to a database and makes sure that its schema is as new as this
@@ -98,6 +101,8 @@ func connect(o Options) (*Store, error) {
 		s.connections = 8
 	}
 	s.use(db)
+	s.forms = formsOf(&on)
+	s.group.turns = make(chan struct{}, 1)
 	if on.oneWriter {
 		s.gate = make(chan struct{}, 1)
 		_, path, _ := strings.Cut(o.URL, ":")
@@ -129,7 +134,10 @@ func (s *Store) begin(ctx context.Context, o Options) error {
 	} else if err := s.current(ctx); err != nil {
 		return err
 	}
-	return s.install(ctx)
+	if err := s.install(ctx); err != nil {
+		return err
+	}
+	return s.prepare(ctx)
 }
 
 // mode finds out how SQLite keeps the file. The first connection to a new file

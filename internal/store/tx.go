@@ -29,14 +29,10 @@ type tx struct {
 // that nothing of it was done: a lock that could not be had, or a conflict with
 // another. So do must not change anything else, and set what it sets anew.
 func (s *Store) write(ctx context.Context, do func(*tx) error) error {
-	if s.gate != nil {
-		select {
-		case s.gate <- struct{}{}:
-			defer func() { <-s.gate }()
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+	if err := s.enter(ctx); err != nil {
+		return err
 	}
+	defer s.leave()
 	for try := 1; ; try++ {
 		t := &tx{ctx: ctx, s: s}
 		err := s.once(t, do)
@@ -46,6 +42,25 @@ func (s *Store) write(ctx context.Context, do func(*tx) error) error {
 		if err := wait(ctx, pause(try)); err != nil {
 			return err
 		}
+	}
+}
+
+// enter waits until nobody else writes, where there can be only one.
+func (s *Store) enter(ctx context.Context) error {
+	if s.gate == nil {
+		return nil
+	}
+	select {
+	case s.gate <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *Store) leave() {
+	if s.gate != nil {
+		<-s.gate
 	}
 }
 
@@ -148,6 +163,15 @@ func (s *Store) fault(ctx context.Context, err error) error {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ctx.Err(), err)
+}
+
+// placeholders returns $1, $2, … up to n.
+func placeholders(n int) string {
+	names := make([]string, n)
+	for i := range names {
+		names[i] = "$" + strconv.Itoa(i+1)
+	}
+	return strings.Join(names, ", ")
 }
 
 // args gathers the arguments of a statement.

@@ -1,0 +1,209 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// A group has concurrent writes of different accounts share one transaction, so
+// that they share its round trips and its way to the disk. Nobody waits for
+// others to come: whoever finds a transaction under way waits for its end, and
+// then one of those who wait carries all of them.
+//
+// A shared transaction holds only what surely succeeds: accounts that are as
+// they were read and that nobody else holds. Any other is left out and goes
+// alone, as every write could; so no account's trouble delays or fails another's
+// write. What goes wrong in the midst of a shared transaction, a key that exists
+// for one, undoes it, and everybody goes alone.
+type group struct {
+	turns chan struct{} // one for each transaction under way
+
+	mu      sync.Mutex
+	waiting []*change
+}
+
+// most is how many accounts share a transaction: more would make the first wait
+// for the last, and save little.
+const most = 256
+
+// patience of a transaction on its way, which no caller can cut for the others.
+const carriage = time.Minute
+
+// errUntaken says that nothing was written, for the account is not as it was
+// read, or somebody holds its row, or another in the transaction failed.
+var errUntaken = errors.New("the account is not to be had now")
+
+// A change is what is to be written about one account.
+type change struct {
+	take   int                // the form of the account's row
+	row    []any              // its arguments: id, version, lease, and more
+	record func(*sheet) error // adds what is written besides
+
+	done chan struct{}
+	err  error
+}
+
+// together writes a change in a transaction that it may share with others. It
+// returns nil when that is on disk, and [errUntaken] when nothing was written and
+// the change must go alone.
+func (s *Store) together(ctx context.Context, c *change) error {
+	c.done = make(chan struct{})
+	s.group.add(c)
+	for {
+		select {
+		case <-c.done:
+			return c.err
+		default:
+		}
+		select {
+		case <-c.done:
+			return c.err
+		case s.group.turns <- struct{}{}:
+			s.carry()
+		case <-ctx.Done():
+			if s.group.withdraw(c) {
+				return ctx.Err()
+			}
+			return fmt.Errorf("it is not known whether this was stored: %w", ctx.Err())
+		}
+	}
+}
+
+func (g *group) add(c *change) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.waiting = append(g.waiting, c)
+}
+
+// withdraw reports whether the change was still waiting, and will not be
+// written.
+func (g *group) withdraw(c *change) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for i, other := range g.waiting {
+		if other == c {
+			g.waiting = append(g.waiting[:i:i], g.waiting[i+1:]...)
+			return true
+		}
+	}
+	return false
+}
+
+// next returns those who go together now, at most one of each account.
+func (g *group) next() []*change {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var batch, later []*change
+	seen := make(map[any]bool, len(g.waiting))
+	for _, c := range g.waiting {
+		if id := c.row[0]; len(batch) == most || seen[id] {
+			later = append(later, c)
+		} else {
+			seen[id] = true
+			batch = append(batch, c)
+		}
+	}
+	g.waiting = later
+	return batch
+}
+
+// carry writes everybody's changes who waits, and tells each how it went.
+func (s *Store) carry() {
+	defer func() { <-s.group.turns }()
+	batch := s.group.next()
+	if len(batch) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), carriage)
+	defer cancel()
+	taken, err := make(map[any]bool, len(batch)), errors.New("it broke off inside")
+	t := &tx{ctx: ctx, s: s}
+	defer func() { // also when something panics: whoever waits must not wait for ever
+		for _, c := range batch {
+			switch {
+			case err == nil && taken[c.row[0]]:
+				c.err = nil
+			case err != nil && t.fixed: // it may be stored, or not
+				c.err = err
+			default:
+				c.err = errUntaken
+			}
+			close(c.done)
+		}
+	}()
+	if err = s.enter(ctx); err != nil {
+		return
+	}
+	defer s.leave()
+	err = s.fault(ctx, s.once(t, func(t *tx) error {
+		if err := t.take(batch, taken); err != nil {
+			return err
+		}
+		w := &sheet{s: s}
+		for _, c := range batch {
+			if taken[c.row[0]] {
+				if err := c.record(w); err != nil {
+					return err
+				}
+			}
+		}
+		return t.put(w)
+	}))
+}
+
+// take changes the rows of those accounts that are as they were read and that
+// nobody else holds.
+func (t *tx) take(batch []*change, taken map[any]bool) error {
+	for _, i := range []int{intended, ended, released} {
+		f := &t.s.forms[i]
+		var rows [][]any
+		for _, c := range batch {
+			if c.take == i {
+				rows = append(rows, c.row)
+			}
+		}
+		if len(rows) == 0 {
+			continue
+		}
+		if t.s.on.oneWriter {
+			for _, row := range rows {
+				n, err := t.run(f, [][]any{row})
+				if err != nil {
+					return err
+				}
+				taken[row[0]] = n == 1
+			}
+			continue
+		}
+		in, err := f.pack(rows)
+		if err != nil {
+			return err
+		}
+		var ids []string
+		if err := t.SelectContext(t.ctx, &ids, f.taking(), in...); err != nil {
+			return err
+		}
+		for _, id := range ids {
+			taken[id] = true
+		}
+	}
+	return nil
+}
+
+// taking is the statement of a form of accounts that leaves out rows which
+// others hold, and returns the ids of those it changed.
+func (f *form) taking() string {
+	return `WITH mine AS (
+			SELECT ` + named(placeholders(len(f.types))) + ` FROM ` + f.arrays() + ` JOIN accounts a ON a.id = v.p1
+			WHERE a.version = v.p2 AND a.lease_id = v.p3
+			FOR UPDATE OF a SKIP LOCKED)
+		` + named(f.verb) + ` FROM mine v WHERE ` + named(f.where) + ` RETURNING id`
+}
+
+// alone writes a change by itself, and waits for whoever holds the account. The
+// statement of the account's row is run as it is; it returns how many rows it
+// changed.
+func (t *tx) alone(c *change) (int, error) { return t.run(&t.s.forms[c.take], [][]any{c.row}) }
