@@ -6,12 +6,17 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"mime"
+	"mime/multipart"
 	"net"
 	"net/http"
+	netmail "net/mail"
 	"os"
 	"regexp"
 	"strconv"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,8 +29,6 @@ import (
 	"dunning/internal/sandbox"
 	"dunning/jobs"
 )
-
-const hands = 8 // connections and accounts at a time, bare and with the worker
 
 // size reads how many invoices a benchmark handles.
 func size(b *testing.B, name string, otherwise int) int {
@@ -41,34 +44,97 @@ func size(b *testing.B, name string, otherwise int) int {
 	return n
 }
 
-// spread does n things, so many hands at a time.
-func spread(n int, do func(hand, i int) error) error {
-	var g errgroup.Group
-	for h := range hands {
-		g.Go(func() error {
-			for i := h; i < n; i += hands {
-				if err := do(h, i); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
+// A bench is a worker in this process, its database, and the other side in
+// processes of their own.
+type bench struct {
+	*town
+	api, smtp   *far
+	works       *works
+	hands, conn int
+}
+
+// newBench imports n due invoices of as many customers.
+func newBench(b *testing.B, database string, n, hands, conn int, latency time.Duration) *bench {
+	b.Helper()
+	w := &bench{town: &town{t: b, dir: b.TempDir()}, hands: hands, conn: conn}
+	w.api, w.smtp = startFar(b, "api", latency), startFar(b, "smtp", latency)
+	host, port, err := net.SplitHostPort(w.smtp.addr)
+	if err != nil {
+		b.Fatal(err)
 	}
-	return g.Wait()
+	text := fmt.Sprintf(townConfig, database, "http://"+w.api.addr, w.api.addr, host, port)
+	for was, is := range map[string]string{
+		"lease: 2 seconds": "lease: 2 minutes", "timeout: 1 second": "timeout: 1 minute",
+		"connections: 8": fmt.Sprint("connections: ", conn), "workers: 8": fmt.Sprint("workers: ", hands),
+		"per_minute: 600000": "per_minute: 1000000",
+	} {
+		if !strings.Contains(text, was) {
+			b.Fatalf("the configuration does not say %q", was)
+		}
+		text = strings.Replace(text, was, is, 1)
+	}
+	w.write("config.yaml", text)
+	w.write("inbox/invoices.csv", dueInvoices(n))
+	w.works = w.open(b)
+	b.Cleanup(w.works.close)
+	w.do("import")
+	return w
+}
+
+// dueInvoices is a file of invoices that were written yesterday.
+func dueInvoices(n int) string {
+	var s strings.Builder
+	s.WriteString("number,customer_id,customer_name,customer_email,currency,total,issued_on,due_on\n")
+	today := time.Now().UTC()
+	issued, due := today.AddDate(0, 0, -1).Format(time.DateOnly), today.AddDate(0, 0, 29).Format(time.DateOnly)
+	for i := range n {
+		fmt.Fprintf(&s, "INV-%07d,C%07d,Customer %d,c%07d@customer.example,EUR,%d.00,%s,%s\n", i, i, i, i, 10+i%900, issued, due)
+	}
+	return s.String()
+}
+
+// open wires the real thing in this process.
+func (w *town) open(b *testing.B) *works {
+	b.Helper()
+	cfg, err := config.Parse(w.dir+"/config.yaml", []byte(w.read("config.yaml")), os.LookupEnv, os.ReadFile)
+	if err != nil {
+		b.Fatal(err)
+	}
+	works, err := openWorks(context.Background(), cfg, acting, time.Now, zap.NewNop())
+	if err != nil {
+		b.Fatal(err)
+	}
+	return works
+}
+
+// do runs jobs, one after the other, and returns how long it took.
+func (w *bench) do(names ...string) time.Duration {
+	w.t.Helper()
+	start := time.Now()
+	for _, name := range names {
+		j, err := jobs.Find(name)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if _, err := w.works.roster.Run(context.Background(), jobs.Order{Job: j}, time.Now()); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	return time.Since(start)
 }
 
 // barePosts makes n links with net/http alone.
-func barePosts(b *testing.B, w *town, n int) time.Duration {
-	b.Helper()
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: hands}}
+func (w *bench) barePosts(n int) time.Duration {
+	w.t.Helper()
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: w.hands}}
 	defer client.CloseIdleConnections()
 	start := time.Now()
-	err := spread(n, func(_, i int) error {
+	err := spread(n, w.hands, func(i int) error {
 		body, err := json.Marshal(map[string]any{"merchant_order_id": fmt.Sprintf("bare-%d", i), "amount": 1000 + i, "currency": "EUR", "description": "x", "expiration_period": "P45D"})
 		if err != nil {
 			return err
 		}
-		req, err := http.NewRequest("POST", w.box.URL()+"/v1/paymentlinks/", bytes.NewReader(body))
+		req, err := http.NewRequest("POST", "http://"+w.api.addr+"/v1/paymentlinks/", bytes.NewReader(body))
 		if err != nil {
 			return err
 		}
@@ -85,37 +151,37 @@ func barePosts(b *testing.B, w *town, n int) time.Duration {
 		return err
 	})
 	if err != nil {
-		b.Fatal(err)
+		w.t.Fatal(err)
 	}
 	return time.Since(start)
 }
 
-// bareMails composes and sends n mails with go-mail alone, over reused
-// connections.
-func bareMails(b *testing.B, w *town, n int, plain, html string) time.Duration {
-	b.Helper()
-	host, port, err := net.SplitHostPort(w.box.Mail.Addr())
+// bareMails composes and sends n mails with go-mail alone, over as many reused
+// connections as the worker has.
+func (w *bench) bareMails(n int, plain, html string) time.Duration {
+	w.t.Helper()
+	host, port, err := net.SplitHostPort(w.smtp.addr)
 	if err != nil {
-		b.Fatal(err)
+		w.t.Fatal(err)
 	}
 	p, err := strconv.Atoi(port)
 	if err != nil {
-		b.Fatal(err)
+		w.t.Fatal(err)
 	}
 	client, err := mail.NewClient(host, mail.WithPort(p), mail.WithTLSPolicy(mail.NoTLS), mail.WithoutNoop(), mail.WithoutRset())
 	if err != nil {
-		b.Fatal(err)
+		w.t.Fatal(err)
 	}
-	ctx := context.Background()
 	start := time.Now()
+	var next atomic.Int64
 	var g errgroup.Group
-	for h := range hands {
+	for range w.conn {
 		g.Go(func() error {
-			conn, err := client.DialToSMTPClientWithContext(ctx)
+			conn, err := client.DialToSMTPClientWithContext(context.Background())
 			if err != nil {
 				return err
 			}
-			for i := h; i < n; i += hands {
+			for i := next.Add(1); i <= int64(n); i = next.Add(1) {
 				m := mail.NewMsg()
 				if err := m.From("billing@example.com"); err != nil {
 					return err
@@ -134,17 +200,55 @@ func bareMails(b *testing.B, w *town, n int, plain, html string) time.Duration {
 		})
 	}
 	if err := g.Wait(); err != nil {
-		b.Fatal(err)
+		w.t.Fatal(err)
 	}
 	return time.Since(start)
 }
 
-// BenchmarkEndToEnd handles due invoices, from no link to the first letter sent
-// and recorded, and compares it with two bare loops in the same run: the same
-// POSTs and the same mails, without database, policy and templates. A ratio of
-// 1 would be as fast as they are. DUNNING_BENCH sets the number of invoices.
+// bodies returns the two texts of a letter that was sent.
+func (w *bench) bodies() (plain, html string) {
+	w.t.Helper()
+	letters, err := w.works.db.Letters(context.Background(), "INV-0000000")
+	if err != nil || len(letters) != 1 {
+		w.t.Fatalf("%d letters, %v", len(letters), err)
+	}
+	l, err := w.works.db.Letter(context.Background(), letters[0].ID)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	m, err := netmail.ReadMessage(bytes.NewReader(l.Raw))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	_, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var parts []string
+	for r := multipart.NewReader(m.Body, params["boundary"]); ; {
+		p, err := r.NextPart() // it undoes quoted-printable
+		if err != nil {
+			break
+		}
+		text, err := io.ReadAll(p)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		parts = append(parts, string(text))
+	}
+	if len(parts) != 2 {
+		w.t.Fatalf("a letter has %d parts", len(parts))
+	}
+	return parts[0], parts[1]
+}
+
+// BenchmarkEndToEnd handles due invoices of as many customers, from no link to
+// the first letter sent and recorded, and compares it with two bare loops in the
+// same run: the same POSTs and the same mails, without database, policy and
+// templates. A ratio of 1 would be as fast as they are. DUNNING_BENCH sets the
+// number of invoices.
 func BenchmarkEndToEnd(b *testing.B) {
-	n := size(b, "DUNNING_BENCH", 2000)
+	n := size(b, "DUNNING_BENCH", 5000)
 	for _, database := range []string{"sqlite", "postgres"} {
 		b.Run(database, func(b *testing.B) {
 			for b.Loop() {
@@ -152,55 +256,34 @@ func BenchmarkEndToEnd(b *testing.B) {
 				if database == "postgres" {
 					url = pgtest.Database(b)
 				}
-				w := newTown(b, url, n)
-				works := w.works(b)
-				do := func(names ...string) time.Duration {
-					start := time.Now()
-					for _, name := range names {
-						j, err := jobs.Find(name)
-						if err != nil {
-							b.Fatal(err)
-						}
-						if _, err := works.roster.Run(context.Background(), jobs.Order{Job: j}, time.Now()); err != nil {
-							b.Fatal(err)
-						}
-					}
-					return time.Since(start)
+				w := newBench(b, url, n, size(b, "DUNNING_BENCH_HANDS", 128), 32, 0)
+				before := cpu(b)
+				worker := w.do("email-links")
+				spent := cpu(b) - before
+				if mails, links := w.smtp.taken(), w.api.taken(); mails != n || links != n {
+					b.Fatalf("%d mails and %d links, want %d", mails, links, n)
 				}
-				do("import")
-				worker := do("poll-links", "create-links", "email-links")
-				if got := len(w.box.Mail.Mails()); got != n {
-					b.Fatalf("%d letters, want %d", got, n)
-				}
-				raw, err := w.box.Mail.Text(1)
-				if err != nil {
-					b.Fatal(err)
-				}
-				posts, mails := barePosts(b, w, n), bareMails(b, w, n, raw, strings.Repeat("<p>"+raw+"</p>", 3))
-				bare := posts + mails
+				plain, html := w.bodies()
+				posts := w.barePosts(n)
+				mails := w.bareMails(n, plain, html)
 				b.ReportMetric(float64(n)/worker.Seconds(), "invoices/s")
 				b.ReportMetric(float64(n)/posts.Seconds(), "bare-posts/s")
 				b.ReportMetric(float64(n)/mails.Seconds(), "bare-mails/s")
-				b.ReportMetric(bare.Seconds()/worker.Seconds(), "ratio-to-bare")
-				works.close()
+				b.ReportMetric((posts+mails).Seconds()/worker.Seconds(), "ratio-to-bare")
+				b.ReportMetric(float64(spent.Microseconds())/float64(n), "us-cpu/invoice")
 			}
 		})
 	}
 }
 
-// works wires the real thing in this process.
-func (w *town) works(b *testing.B) *works {
+// cpu returns the processor time of this process so far.
+func cpu(b *testing.B) time.Duration {
 	b.Helper()
-	text := w.read("config.yaml")
-	cfg, err := config.Parse(w.dir+"/config.yaml", []byte(text), os.LookupEnv, os.ReadFile)
-	if err != nil {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
 		b.Fatal(err)
 	}
-	works, err := openWorks(context.Background(), cfg, acting, time.Now, zap.NewNop())
-	if err != nil {
-		b.Fatal(err)
-	}
-	return works
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // BenchmarkMemory runs the real program on a thousand due invoices and on many

@@ -310,7 +310,9 @@ func (r *recorder) letterEnded(c invoices.LetterEnded) error {
 		r.add(freedSteps, c.ID)
 		return nil
 	}
-	r.add(endedSteps, c.ID, string(c.Result), at(c.At), c.Why)
+	for _, it := range l.Items {
+		r.add(endedSteps, it.Invoice, it.Episode, it.Step, c.ID, string(c.Result), at(c.At), c.Why)
+	}
 	if c.Result == invoices.Sent || c.Result == invoices.Skipped {
 		r.rise(postRests, numbers...)
 	}

@@ -134,9 +134,9 @@ func formsOf(on *dialect) [forms]form {
 			},
 		},
 		endedSteps: {
-			verb:  `UPDATE steps SET result = $2, at = $3, why = $4`,
-			where: `letter_id = $1 AND result IN ('sending', 'uncertain', 'resend')`,
-			types: columns(times(2, text), times(1, moment), times(1, text)),
+			verb:  `UPDATE steps SET result = $5, at = $6, why = $7`,
+			where: `invoice = $1 AND episode = $2 AND step = $3 AND letter_id = $4 AND result IN ('sending', 'uncertain', 'resend')`,
+			types: columns(times(1, text), times(1, number), times(3, text), times(1, moment), times(1, text)),
 		},
 		rests: {
 			verb: `UPDATE invoices SET rest_act = $2, rest_until = $3, rest_tries = $4, rest_why = $5`, where: `number = $1`,

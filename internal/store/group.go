@@ -139,6 +139,11 @@ func (s *Store) carry() {
 	}
 	defer s.leave()
 	err = s.fault(ctx, s.once(t, func(t *tx) error {
+		if s.on.byKey != "" {
+			if err := t.exec(s.on.byKey); err != nil {
+				return err
+			}
+		}
 		if err := t.take(batch, taken); err != nil {
 			return err
 		}
