@@ -125,7 +125,8 @@ func steps(a *invoices.Account) []any {
 func plainly(s *Store, accounts []invoices.Account) error {
 	ctx := context.Background()
 	for i := range 5 {
-		err := s.write(ctx, func(t *tx) error {
+		t := &tx{ctx: ctx, s: s, db: s.carrier, ready: s.ready}
+		err := s.once(t, func(t *tx) error {
 			w := &sheet{s: s}
 			for _, a := range accounts {
 				if i == 4 {

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"io/fs"
+	"strings"
 	"time"
 
 	"github.com/lib/pq"
@@ -25,7 +26,7 @@ type dialect struct {
 	snapshot   sql.TxOptions
 	rows, keys int // how many rows, or keys, one statement writes or asks for at most
 
-	byKey       string // has the statements of a transaction find rows by key, whatever the planner takes the tables for; empty: they do
+	byKey       string // has the statements of a transaction find rows by key, as [way.keyed] does; empty: they do
 	skipLocked  string // after a SELECT: leave out rows that somebody else is claiming
 	lockImports string // a statement that keeps other imports waiting; empty: there are none
 	schema      string // counts the tables named goose_db_version
@@ -58,7 +59,7 @@ func postgresDialect(o Options, w *way) dialect {
 	d := dialect{
 		name: "postgres", way: w, goose: goose.DialectPostgres, migrations: migrations.Postgres(),
 		snapshot: sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead}, rows: 500, keys: 5000,
-		byKey:      `SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off`,
+		byKey:      `SET LOCAL ` + strings.Join(byKey, ` = off; SET LOCAL `) + ` = off`,
 		skipLocked: ` FOR UPDATE SKIP LOCKED`, lockImports: `LOCK TABLE loads IN SHARE ROW EXCLUSIVE MODE`,
 		schema:    `SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('goose_db_version')`,
 		clock:     `SELECT statement_timestamp()`,

@@ -25,7 +25,6 @@ type form struct {
 	wrong func(row []any) string
 
 	many, one string // as PostgreSQL and SQLite are told
-	ready     *sql.Stmt
 }
 
 // column is the type of an argument in PostgreSQL.
@@ -76,46 +75,103 @@ func (f *form) build() {
 	}
 }
 
-// prepare has SQLite read the forms once for each connection. A pooler before
-// PostgreSQL would forget them; there each is read once for many rows.
+// known is the forms as statements that each connection of the carrier has read
+// once, and as PostgreSQL takes accounts.
+type known struct{ run, take [forms]*sql.Stmt }
+
+// prepare has the carrier read the forms, unless that was done, or would be
+// forgotten by a pooler before PostgreSQL.
 func (s *Store) prepare(ctx context.Context) error {
-	if !s.on.oneWriter {
+	if s.ready != nil || s.on.way != nil && s.on.way.pooled {
 		return nil
 	}
+	r := &known{}
 	for i := range s.forms {
-		var err error
-		if s.forms[i].ready, err = s.db.DB.PrepareContext(ctx, s.forms[i].one); err != nil {
-			return s.fault(ctx, err)
+		f, err := &s.forms[i], error(nil)
+		text := f.many
+		if s.on.oneWriter {
+			text = f.one
+		}
+		if r.run[i], err = s.carrier.PrepareContext(ctx, text); err != nil {
+			return err
+		}
+		if i > released || s.on.oneWriter {
+			continue
+		}
+		if r.take[i], err = s.carrier.PrepareContext(ctx, f.taking()); err != nil {
+			return err
 		}
 	}
+	s.ready = r
 	return nil
 }
 
-// run carries the form out for some rows and returns how many it changed.
-func (t *tx) run(f *form, rows [][]any) (int, error) {
-	if len(rows) == 0 {
-		return 0, nil
+// run carries a form out for some rows and returns how many it changed.
+func (t *tx) run(form int, rows [][]any) (int, error) {
+	f, ctx := &t.s.forms[form], t.ctx
+	if t.s.on.oneWriter { // there is nothing to cut, and a context that can end costs a goroutine a row
+		ctx = context.WithoutCancel(ctx)
+	}
+	exec := func(query string, in []any) (sql.Result, error) {
+		if t.ready == nil {
+			return t.ExecContext(t.ctx, query, in...)
+		}
+		return t.StmtContext(ctx, t.ready.run[form]).ExecContext(ctx, in...)
 	}
 	if !t.s.on.oneWriter {
 		in, err := f.pack(rows)
 		if err != nil {
 			return 0, err
 		}
-		return t.count(f.many, in...)
+		return changed(exec(f.many, in))
 	}
-	stmt, sum := t.StmtContext(t.local(), f.ready), 0
+	sum := 0
 	for _, row := range rows {
-		res, err := stmt.ExecContext(t.local(), row...)
+		n, err := changed(exec(f.one, row))
 		if err != nil {
 			return 0, err
 		}
-		n, err := res.RowsAffected()
-		if err != nil {
-			return 0, err
-		}
-		sum += int(n)
+		sum += n
 	}
 	return sum, nil
+}
+
+// taking carries a form of accounts out for those that nobody else holds, and
+// returns their ids.
+func (t *tx) taking(form int, accounts [][]any) (ids []string, err error) {
+	f := &t.s.forms[form]
+	if t.s.on.oneWriter {
+		for _, row := range accounts {
+			n, err := t.run(form, [][]any{row})
+			if err != nil {
+				return nil, err
+			}
+			if n == 1 {
+				ids = append(ids, row[0].(string))
+			}
+		}
+		return ids, nil
+	}
+	in, err := f.pack(accounts)
+	if err != nil {
+		return nil, err
+	}
+	if t.ready == nil {
+		return ids, t.SelectContext(t.ctx, &ids, f.taking(), in...)
+	}
+	rows, err := t.StmtContext(t.ctx, t.ready.take[form]).QueryContext(t.ctx, in...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
 }
 
 // pack turns rows into one array for each argument, as PostgreSQL sends and
@@ -225,7 +281,7 @@ func (t *tx) put(w *sheet) error {
 			continue
 		}
 		f := &t.s.forms[i]
-		n, err := t.run(f, rows)
+		n, err := t.run(i, rows)
 		if err == nil && f.exact && n != len(rows) {
 			err = fmt.Errorf("%d of %d rows were there to be changed", n, len(rows))
 		}
@@ -241,8 +297,3 @@ func (t *tx) put(w *sheet) error {
 	}
 	return nil
 }
-
-// local is the context of statements in the midst of a transaction on SQLite:
-// there is nothing to wait for that would need to be cut, and a context that
-// can end costs a goroutine a row.
-func (t *tx) local() context.Context { return context.WithoutCancel(t.ctx) }

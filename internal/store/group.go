@@ -120,7 +120,7 @@ func (s *Store) carry() {
 	ctx, cancel := context.WithTimeout(context.Background(), carriage)
 	defer cancel()
 	taken, err := make(map[any]bool, len(batch)), errors.New("it broke off inside")
-	t := &tx{ctx: ctx, s: s}
+	t := &tx{ctx: ctx, s: s, db: s.carrier}
 	defer func() { // also when something panics: whoever waits must not wait for ever
 		for _, c := range batch {
 			switch {
@@ -134,12 +134,16 @@ func (s *Store) carry() {
 			close(c.done)
 		}
 	}()
+	if err = s.prepare(ctx); err != nil {
+		return
+	}
+	t.ready = s.ready
 	if err = s.enter(ctx); err != nil {
 		return
 	}
 	defer s.leave()
 	err = s.fault(ctx, s.once(t, func(t *tx) error {
-		if s.on.byKey != "" {
+		if t.ready == nil && s.on.byKey != "" {
 			if err := t.exec(s.on.byKey); err != nil {
 				return err
 			}
@@ -163,7 +167,6 @@ func (s *Store) carry() {
 // nobody else holds.
 func (t *tx) take(batch []*change, taken map[any]bool) error {
 	for _, i := range []int{intended, ended, released} {
-		f := &t.s.forms[i]
 		var rows [][]any
 		for _, c := range batch {
 			if c.take == i {
@@ -173,22 +176,8 @@ func (t *tx) take(batch []*change, taken map[any]bool) error {
 		if len(rows) == 0 {
 			continue
 		}
-		if t.s.on.oneWriter {
-			for _, row := range rows {
-				n, err := t.run(f, [][]any{row})
-				if err != nil {
-					return err
-				}
-				taken[row[0]] = n == 1
-			}
-			continue
-		}
-		in, err := f.pack(rows)
+		ids, err := t.taking(i, rows)
 		if err != nil {
-			return err
-		}
-		var ids []string
-		if err := t.SelectContext(t.ctx, &ids, f.taking(), in...); err != nil {
 			return err
 		}
 		for _, id := range ids {
@@ -211,4 +200,4 @@ func (f *form) taking() string {
 // alone writes a change by itself, and waits for whoever holds the account. The
 // statement of the account's row is run as it is; it returns how many rows it
 // changed.
-func (t *tx) alone(c *change) (int, error) { return t.run(&t.s.forms[c.take], [][]any{c.row}) }
+func (t *tx) alone(c *change) (int, error) { return t.run(c.take, [][]any{c.row}) }

@@ -32,6 +32,7 @@ type way struct {
 	url    url.URL
 	limit  time.Duration // how long a statement may take; 0: for ever
 	idle   time.Duration // how long a transaction may wait for its next statement; 0: for ever
+	keys   bool          // statements are to find rows by key, whatever the planner takes the tables for
 	pooled bool          // what a connection is opened with does not reach the server
 
 	repeats func(text string) bool // whether it holds the password
@@ -117,6 +118,12 @@ func (w *way) dsn() string {
 				q.Set(name, value)
 			}
 		}
+		if w.keys {
+			q.Set("plan_cache_mode", "force_generic_plan") // it cannot get better
+			for _, name := range byKey {
+				q.Set(name, "off")
+			}
+		}
 		u.RawQuery = q.Encode()
 	}
 	return u.String()
@@ -127,6 +134,18 @@ func (w *way) slow() *way {
 	s := *w
 	s.limit = 0
 	return &s
+}
+
+// byKey are the settings with which a statement for many rows finds each by its
+// key. Without them the planner, when it does not know yet how large a table has
+// become, reads all of it for every batch.
+var byKey = []string{"enable_seqscan", "enable_hashjoin", "enable_mergejoin"}
+
+// keyed returns the same way for statements that find rows by key.
+func (w *way) keyed() *way {
+	k := *w
+	k.keys = true
+	return &k
 }
 
 // dial prepares connections.

@@ -72,8 +72,10 @@ type Store struct {
 
 	connections int // at most so many
 
-	forms [forms]form
-	group group
+	forms   [forms]form
+	group   group
+	carrier *sqlx.DB // whose connections carry shared transactions
+	ready   *known   // what they have read; belongs to whoever carries
 }
 
 // Open connects to a database and makes sure that its schema is as new as this
@@ -127,6 +129,14 @@ func (s *Store) begin(ctx context.Context, o Options) error {
 	if err := meet(ctx); err != nil {
 		return fmt.Errorf("open the database: %w", err)
 	}
+	s.carrier = s.db
+	if w := s.on.way; w != nil && !w.pooled {
+		var err error
+		if s.carrier, err = w.keyed().dial(); err != nil {
+			return err
+		}
+		s.carrier.SetMaxOpenConns(cap(s.group.turns))
+	}
 	if o.Migrate {
 		if _, _, err := s.Migrate(ctx); err != nil {
 			return err
@@ -134,10 +144,7 @@ func (s *Store) begin(ctx context.Context, o Options) error {
 	} else if err := s.current(ctx); err != nil {
 		return err
 	}
-	if err := s.install(ctx); err != nil {
-		return err
-	}
-	return s.prepare(ctx)
+	return s.install(ctx)
 }
 
 // mode finds out how SQLite keeps the file. The first connection to a new file
@@ -165,6 +172,9 @@ func (s *Store) Under(config string) { s.config.Store(&config) }
 // to a server that is gone already is no loss.
 func (s *Store) Close() error {
 	err := s.db.Close()
+	if s.carrier != nil && s.carrier != s.db {
+		_ = s.carrier.Close()
+	}
 	if s.on.oneWriter {
 		return err
 	}

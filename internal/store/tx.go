@@ -23,6 +23,9 @@ type tx struct {
 	s     *Store
 	proof string // the id of an event written in it: if it is there, so is all else
 	fixed bool   // it must not be done a second time
+
+	db    *sqlx.DB // whose connections it uses; nil: the store's
+	ready *known   // statements read before; nil: none are
 }
 
 // write runs one transaction. It is done again only when the database says
@@ -72,7 +75,10 @@ func pause(try int) time.Duration {
 
 func (s *Store) once(t *tx, do func(*tx) error) error {
 	var err error
-	if t.Tx, err = s.start(t.ctx, nil); err != nil {
+	if t.db == nil {
+		t.db = s.db
+	}
+	if t.Tx, err = s.start(t.ctx, t.db, nil); err != nil {
 		return err
 	}
 	if err := do(t); err != nil {
@@ -91,8 +97,8 @@ func (s *Store) once(t *tx, do func(*tx) error) error {
 }
 
 // start begins a transaction.
-func (s *Store) start(ctx context.Context, o *sql.TxOptions) (*sqlx.Tx, error) {
-	t, err := s.db.BeginTxx(ctx, o)
+func (s *Store) start(ctx context.Context, db *sqlx.DB, o *sql.TxOptions) (*sqlx.Tx, error) {
+	t, err := db.BeginTxx(ctx, o)
 	if err != nil {
 		return nil, fmt.Errorf("begin: %w", err)
 	}
@@ -132,7 +138,11 @@ func (t *tx) exec(query string, args ...any) error {
 
 // count runs one statement and returns how many rows it changed.
 func (t *tx) count(query string, args ...any) (int, error) {
-	res, err := t.ExecContext(t.ctx, query, args...)
+	return changed(t.ExecContext(t.ctx, query, args...))
+}
+
+// changed returns how many rows a statement changed.
+func changed(res sql.Result, err error) (int, error) {
 	if err != nil {
 		return 0, err
 	}
@@ -142,7 +152,7 @@ func (t *tx) count(query string, args ...any) (int, error) {
 
 // read runs several SELECTs on one state of the database.
 func (s *Store) read(ctx context.Context, do func(*sqlx.Tx) error) error {
-	t, err := s.start(ctx, &s.on.snapshot)
+	t, err := s.start(ctx, s.db, &s.on.snapshot)
 	if err != nil {
 		return s.fault(ctx, err)
 	}
