@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync"
+	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"dunning/invoices"
 )
@@ -55,8 +55,9 @@ type Order struct {
 	Plan *invoices.Plan
 }
 
-// claimSize is how many accounts one hand claims at a time: enough to share
-// the cost of the claim, few enough to be done within the lease.
+// claimSize is how many accounts are claimed at a time at least: enough to share
+// the cost of the claim. Otherwise it is one for each hand, so that none waits
+// for long until it is its turn.
 const claimSize = 16
 
 // Chase handles every account that is due, until none is left, the context
@@ -72,11 +73,7 @@ func (w *Worker) Chase(ctx context.Context, o Order) (Tally, error) {
 	if r.budget, err = r.plan(ctx); err != nil {
 		return r.books(), fmt.Errorf("look ahead: %w", err)
 	}
-	hands, ctx := errgroup.WithContext(ctx)
-	for range max(1, w.Hands) {
-		hands.Go(func() error { return r.hand(ctx) })
-	}
-	err = hands.Wait()
+	err = r.chase(ctx)
 	return r.books(), errors.Join(err, r.halted(), r.alert())
 }
 
@@ -95,28 +92,78 @@ func (w *Worker) grace(ctx context.Context) (context.Context, context.CancelFunc
 	return hard, func() { stop(); cancel() }
 }
 
-// hand claims and handles accounts until there are none.
-func (r *run) hand(ctx context.Context) error {
+// chase has one claim accounts and many hands handle them.
+func (r *run) chase(ctx context.Context) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	f := &floor{work: make(chan invoices.Account), ended: make(chan struct{}, 1)}
+	var hands sync.WaitGroup
+	for range max(1, r.w.Hands) {
+		hands.Go(func() {
+			for a := range f.work {
+				if f.failed.Load() == nil { // else it falls due again when the lease is over
+					if err := r.guarded(ctx, a); err != nil {
+						err = fmt.Errorf("account %s: %w", a.ID, err)
+						f.failed.CompareAndSwap(nil, &err)
+						stop(err)
+					}
+				}
+				f.busy.Add(-1)
+				select {
+				case f.ended <- struct{}{}:
+				default:
+				}
+			}
+		})
+	}
+	err := r.claim(ctx, f)
+	close(f.work)
+	hands.Wait()
+	if failed := f.failed.Load(); failed != nil {
+		err = errors.Join(*failed, err)
+	}
+	return err
+}
+
+// A floor is where accounts go from who claims them to who handles them.
+type floor struct {
+	work   chan invoices.Account
+	busy   atomic.Int64          // accounts claimed and not yet given back
+	ended  chan struct{}         // says that one was, since somebody asked
+	failed atomic.Pointer[error] // why the run cannot go on
+}
+
+// claim claims accounts and hands them out until there are none: none is due,
+// and none is under way that may be due again when it is given back. What was
+// claimed is always handed out, so that it is given back also when the run must
+// stop.
+func (r *run) claim(ctx context.Context, f *floor) error {
+	size := max(claimSize, r.w.Hands)
 	for ctx.Err() == nil && r.open() {
-		n := r.take(claimSize)
-		if n == 0 {
-			return nil
-		}
-		accounts, err := r.w.Ledger.Claim(ctx, r.query(n))
-		if err != nil {
-			if ctx.Err() != nil {
-				return nil
+		busy := f.busy.Load()
+		var accounts []invoices.Account
+		if n := r.take(size); n > 0 {
+			var err error
+			if accounts, err = r.w.Ledger.Claim(ctx, r.query(n)); err != nil {
+				if ctx.Err() != nil {
+					return nil
+				}
+				return fmt.Errorf("claim: %w", err)
 			}
-			return fmt.Errorf("claim: %w", err)
+			r.give(n - len(accounts))
 		}
-		r.give(n - len(accounts))
+		f.busy.Add(int64(len(accounts)))
 		for _, a := range accounts {
-			if err := r.guarded(ctx, a); err != nil {
-				return fmt.Errorf("account %s: %w", a.ID, err)
-			}
+			f.work <- a
 		}
-		if len(accounts) == 0 || r.order.Account != "" || r.order.Invoice != "" {
+		if r.order.Account != "" || r.order.Invoice != "" || len(accounts) == 0 && busy == 0 {
 			return nil
+		}
+		if len(accounts) == 0 {
+			select {
+			case <-f.ended:
+			case <-ctx.Done():
+			}
 		}
 	}
 	return nil
