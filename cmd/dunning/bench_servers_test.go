@@ -55,7 +55,9 @@ func serveRole(role string, latency time.Duration) error {
 	count := new(atomic.Int64)
 	switch role {
 	case "api":
-		go func() { served <- http.Serve(l, &bareAPI{url: "http://" + l.Addr().String(), latency: latency, count: count}) }()
+		go func() {
+			served <- http.Serve(l, &bareAPI{url: "http://" + l.Addr().String(), latency: latency, count: count})
+		}()
 	case "smtp":
 		go func() { served <- serveSMTP(l, latency, count) }()
 	default:

@@ -13,6 +13,8 @@ import (
 	netmail "net/mail"
 	"os"
 	"regexp"
+	"runtime/pprof"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -20,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/pprof/profile"
 	"github.com/wneessen/go-mail"
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
@@ -258,7 +261,8 @@ func BenchmarkEndToEnd(b *testing.B) {
 				}
 				w := newBench(b, url, n, size(b, "DUNNING_BENCH_HANDS", 128), 32, 0)
 				before := cpu(b)
-				worker := w.do("email-links")
+				var worker time.Duration
+				shares := split(b, func() { worker = w.do("email-links") })
 				spent := cpu(b) - before
 				if mails, links := w.smtp.taken(), w.api.taken(); mails != n || links != n {
 					b.Fatalf("%d mails and %d links, want %d", mails, links, n)
@@ -270,10 +274,76 @@ func BenchmarkEndToEnd(b *testing.B) {
 				b.ReportMetric(float64(n)/posts.Seconds(), "bare-posts/s")
 				b.ReportMetric(float64(n)/mails.Seconds(), "bare-mails/s")
 				b.ReportMetric((posts+mails).Seconds()/worker.Seconds(), "ratio-to-bare")
-				b.ReportMetric(float64(spent.Microseconds())/float64(n), "us-cpu/invoice")
+				each := float64(spent.Microseconds()) / float64(n)
+				b.ReportMetric(each, "us-cpu/invoice")
+				for name, share := range shares {
+					b.ReportMetric(share*each, "us-"+name)
+				}
 			}
 		})
 	}
+}
+
+// What the processor is used for, told by the innermost of our functions that a
+// sample was taken in.
+var uses = []struct{ use, in string }{
+	{"http", "dunning/internal/costplus."},
+	{"http", "net/http."},
+	{"compose", "dunning/mailer.(*Pool).Compose"},
+	{"compose", "dunning/templates."},
+	{"smtp", "dunning/mailer."},
+	{"sql", "dunning/internal/store."},
+	{"sql", "database/sql."},
+	{"policy", "dunning/invoices."},
+	{"rest", "dunning/jobs."},
+}
+
+// split profiles what is done, and returns the share of each use of the
+// processor. What is nobody's is the runtime's: collecting garbage and switching
+// between hands.
+func split(b *testing.B, do func()) map[string]float64 {
+	b.Helper()
+	var text bytes.Buffer
+	if err := pprof.StartCPUProfile(&text); err != nil { // -cpuprofile has it
+		do()
+		return nil
+	}
+	do()
+	pprof.StopCPUProfile()
+	p, err := profile.Parse(&text)
+	if err != nil {
+		b.Fatal(err)
+	}
+	sum, shares := 0.0, map[string]float64{}
+	for _, sample := range p.Sample {
+		n := float64(sample.Value[0])
+		sum += n
+		shares[useOf(sample)] += n
+	}
+	for use := range shares {
+		shares[use] /= sum
+	}
+	return shares
+}
+
+func useOf(sample *profile.Sample) string {
+	for _, l := range sample.Location { // the innermost first
+		for _, line := range l.Line {
+			for _, u := range uses {
+				if strings.HasPrefix(line.Function.Name, u.in) && (u.use != "smtp" || !composing(sample)) {
+					return u.use
+				}
+			}
+		}
+	}
+	return "runtime"
+}
+
+// composing reports whether the mailer was putting a letter into MIME.
+func composing(sample *profile.Sample) bool {
+	return slices.ContainsFunc(sample.Location, func(l *profile.Location) bool {
+		return slices.ContainsFunc(l.Line, func(line profile.Line) bool { return line.Function.Name == "dunning/mailer.(*Pool).Compose" })
+	})
 }
 
 // cpu returns the processor time of this process so far.

@@ -212,7 +212,7 @@ func (c *Config) read(root node) {
 	c.policies(m["policies"], common)
 	c.rules(m["policy_rules"])
 	c.Templates.Names = c.letters()
-	c.Workers = m["workers"].integer(1, 256, 8)
+	c.Workers = m["workers"].integer(1, 256, 32)
 }
 
 func (c *Config) zone(n node) {

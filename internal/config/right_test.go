@@ -50,7 +50,7 @@ func TestDefaults(t *testing.T) {
 		{"links live a month", p.Link, invoices.LinkTerms{Life: period.Period{Days: 30}, Lead: period.Period{Days: 1}, MinLife: period.Period{Days: 3}, OnExpiry: invoices.MailNew, MaxRenewals: 3, Poll: time.Hour}},
 		{"one letter for all that is due", p.Steps[0].Single, false},
 		{"nothing listens", c.Web, Web{}},
-		{"eight workers", c.Workers, 8},
+		{"thirty-two workers", c.Workers, 32},
 		{"the sender without a name is an address", []string{c.Mail.FromName(), c.Mail.FromAddress()}, []string{"billing@example.com", "billing@example.com"}},
 	} {
 		if diff := cmp.Diff(is.want, is.got); diff != "" {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -24,7 +25,7 @@ type form struct {
 	exact bool     // every row must change exactly one of the table
 	wrong func(row []any) string
 
-	many, one string // as PostgreSQL and SQLite are told
+	text string // as this database is told
 }
 
 // column is the type of an argument in PostgreSQL.
@@ -48,36 +49,78 @@ func times(n int, c column) []column { return slices.Repeat([]column{c}, n) }
 
 var argument = regexp.MustCompile(`\$(\d+)`)
 
-// arrays returns the arguments as a table named v with columns p1, p2, ….
-func (f *form) arrays() string {
+// arrays returns the arguments, of which so many others come before, as a table
+// named v with columns p1, p2, ….
+func (f *form) arrays(before int) string {
 	in, out := make([]string, len(f.types)), make([]string, len(f.types))
 	for i, c := range f.types {
-		in[i], out[i] = fmt.Sprintf("$%d::%s[]", i+1, c.name), fmt.Sprintf("p%d", i+1)
+		in[i], out[i] = fmt.Sprintf("$%d::%s[]", before+i+1, c.name), fmt.Sprintf("p%d", i+1)
 	}
 	return `unnest(` + strings.Join(in, ", ") + `) AS v (` + strings.Join(out, ", ") + `)`
 }
 
 func named(part string) string { return argument.ReplaceAllString(part, "v.p$1") }
 
-// build writes the statement down.
-func (f *form) build() {
-	switch {
-	case f.where == "":
-		row := placeholders(len(f.types))
-		f.one = f.verb + ` VALUES (` + row + `) ` + f.tail
-		f.many = f.verb + ` SELECT ` + named(row) + ` FROM ` + f.arrays() + ` ` + f.tail
-	case strings.HasPrefix(f.verb, "DELETE"):
-		f.one = f.verb + ` WHERE ` + f.where
-		f.many = f.verb + ` USING ` + f.arrays() + ` WHERE ` + named(f.where)
-	default:
-		f.one = f.verb + ` WHERE ` + f.where
-		f.many = named(f.verb) + ` FROM ` + f.arrays() + ` WHERE ` + named(f.where)
+// single returns the statement for one row.
+func (f *form) single() string {
+	if f.where == "" {
+		return f.verb + ` VALUES (` + placeholders(len(f.types)) + `) ` + f.tail
 	}
+	return f.verb + ` WHERE ` + f.where
 }
 
-// known is the forms as statements that each connection of the carrier has read
-// once, and as PostgreSQL takes accounts.
-type known struct{ run, take [forms]*sql.Stmt }
+// many returns the statement for rows in arrays, of whose arguments so many
+// others come before.
+func (f *form) many(before int) string {
+	switch {
+	case f.where == "":
+		return f.verb + ` SELECT ` + named(placeholders(len(f.types))) + ` FROM ` + f.arrays(before) + ` ` + f.tail
+	case strings.HasPrefix(f.verb, "DELETE"):
+		return f.verb + ` USING ` + f.arrays(before) + ` WHERE ` + named(f.where)
+	}
+	return named(f.verb) + ` FROM ` + f.arrays(before) + ` WHERE ` + named(f.where)
+}
+
+// taking is many for a form of accounts. It leaves out rows which others hold,
+// and returns the ids of those it changed.
+func (f *form) taking(before int) string {
+	return `WITH mine AS (
+			SELECT ` + named(placeholders(len(f.types))) + ` FROM ` + f.arrays(before) + ` JOIN accounts a ON a.id = v.p1
+			WHERE a.version = v.p2 AND a.lease_id = v.p3
+			FOR UPDATE OF a SKIP LOCKED)
+		` + named(f.verb) + ` FROM mine v WHERE ` + named(f.where) + ` RETURNING id`
+}
+
+// common are the forms of a transaction in which everything goes as it mostly
+// does. PostgreSQL carries them out in one statement, because it is its round
+// trips that a transaction takes its time with.
+var common = [...]int{intended, ended, released, newLinks, seenLinks, newLetters, endedLetters, newSteps, endedSteps, newEvents}
+
+// swift is that statement. It returns how many rows each form changed. All its
+// parts see the tables as they were before, so none may depend on another.
+func swift(list *[forms]form) string {
+	var parts, counts []string
+	before := 0
+	for _, i := range common {
+		f := &list[i]
+		part := f.many(before) + ` RETURNING 1`
+		if i <= released {
+			part = f.taking(before)
+		}
+		parts = append(parts, fmt.Sprintf("c%d AS (%s)", i, part))
+		counts = append(counts, fmt.Sprintf("(SELECT COUNT(*) FROM c%d)", i))
+		before += len(f.types)
+	}
+	return `WITH ` + strings.Join(parts, ",\n") + ` SELECT ` + strings.Join(counts, ", ")
+}
+
+// known is what each connection of the carrier has read once: the forms, and of
+// PostgreSQL's [swift].
+type known struct {
+	run   [forms]*sql.Stmt
+	take  [released + 1]*sql.Stmt
+	swift *sql.Stmt
+}
 
 // prepare has the carrier read the forms, unless that was done, or would be
 // forgotten by a pooler before PostgreSQL.
@@ -86,19 +129,22 @@ func (s *Store) prepare(ctx context.Context) error {
 		return nil
 	}
 	r := &known{}
+	read := func(text string, into **sql.Stmt) (err error) {
+		*into, err = s.carrier.PrepareContext(ctx, text)
+		return err
+	}
 	for i := range s.forms {
-		f, err := &s.forms[i], error(nil)
-		text := f.many
-		if s.on.oneWriter {
-			text = f.one
-		}
-		if r.run[i], err = s.carrier.PrepareContext(ctx, text); err != nil {
+		if err := read(s.forms[i].text, &r.run[i]); err != nil {
 			return err
 		}
-		if i > released || s.on.oneWriter {
-			continue
+	}
+	if !s.on.oneWriter {
+		for i := range r.take {
+			if err := read(s.forms[i].taking(0), &r.take[i]); err != nil {
+				return err
+			}
 		}
-		if r.take[i], err = s.carrier.PrepareContext(ctx, f.taking()); err != nil {
+		if err := read(s.swift, &r.swift); err != nil {
 			return err
 		}
 	}
@@ -112,22 +158,22 @@ func (t *tx) run(form int, rows [][]any) (int, error) {
 	if t.s.on.oneWriter { // there is nothing to cut, and a context that can end costs a goroutine a row
 		ctx = context.WithoutCancel(ctx)
 	}
-	exec := func(query string, in []any) (sql.Result, error) {
+	exec := func(in []any) (int, error) {
 		if t.ready == nil {
-			return t.ExecContext(t.ctx, query, in...)
+			return changed(t.ExecContext(t.ctx, f.text, in...))
 		}
-		return t.StmtContext(ctx, t.ready.run[form]).ExecContext(ctx, in...)
+		return changed(t.StmtContext(ctx, t.ready.run[form]).ExecContext(ctx, in...))
 	}
 	if !t.s.on.oneWriter {
-		in, err := f.pack(rows)
+		in, err := f.pack(nil, rows)
 		if err != nil {
 			return 0, err
 		}
-		return changed(exec(f.many, in))
+		return exec(in)
 	}
 	sum := 0
 	for _, row := range rows {
-		n, err := changed(exec(f.one, row))
+		n, err := exec(row)
 		if err != nil {
 			return 0, err
 		}
@@ -136,9 +182,17 @@ func (t *tx) run(form int, rows [][]any) (int, error) {
 	return sum, nil
 }
 
-// taking carries a form of accounts out for those that nobody else holds, and
+// query runs a statement that returns rows, which may have been read before.
+func (t *tx) query(text string, read *sql.Stmt, in []any) (*sql.Rows, error) {
+	if read == nil {
+		return t.QueryContext(t.ctx, text, in...)
+	}
+	return t.StmtContext(t.ctx, read).QueryContext(t.ctx, in...)
+}
+
+// taken carries a form of accounts out for those that nobody else holds, and
 // returns their ids.
-func (t *tx) taking(form int, accounts [][]any) (ids []string, err error) {
+func (t *tx) taken(form int, accounts [][]any) (ids []string, err error) {
 	f := &t.s.forms[form]
 	if t.s.on.oneWriter {
 		for _, row := range accounts {
@@ -152,14 +206,15 @@ func (t *tx) taking(form int, accounts [][]any) (ids []string, err error) {
 		}
 		return ids, nil
 	}
-	in, err := f.pack(accounts)
+	in, err := f.pack(nil, accounts)
 	if err != nil {
 		return nil, err
 	}
-	if t.ready == nil {
-		return ids, t.SelectContext(t.ctx, &ids, f.taking(), in...)
+	var read *sql.Stmt
+	if t.ready != nil {
+		read = t.ready.take[form]
 	}
-	rows, err := t.StmtContext(t.ctx, t.ready.take[form]).QueryContext(t.ctx, in...)
+	rows, err := t.query(f.taking(0), read, in)
 	if err != nil {
 		return nil, err
 	}
@@ -174,12 +229,58 @@ func (t *tx) taking(form int, accounts [][]any) (ids []string, err error) {
 	return ids, rows.Err()
 }
 
+// errOdd says that a transaction is not one in which everything goes as it
+// mostly does.
+var errOdd = errors.New("something is not as it mostly is")
+
+// swiftly writes the rows of accounts and a sheet in one statement, or returns
+// [errOdd]; what was written must then be undone.
+func (t *tx) swiftly(w *sheet) error {
+	for i, rows := range w.rows {
+		if len(rows) > 0 && !slices.Contains(common[:], i) {
+			return errOdd
+		}
+	}
+	var in []any
+	for _, i := range common {
+		var err error
+		if in, err = t.s.forms[i].pack(in, w.rows[i]); err != nil {
+			return err
+		}
+	}
+	var read *sql.Stmt
+	if t.ready != nil {
+		read = t.ready.swift
+	}
+	rows, err := t.query(t.s.swift, read, in)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var counts [len(common)]int
+	into := make([]any, len(common))
+	for i := range counts {
+		into[i] = &counts[i]
+	}
+	for rows.Next() {
+		if err := rows.Scan(into...); err != nil {
+			return err
+		}
+	}
+	for i, n := range counts {
+		if n != len(w.rows[common[i]]) {
+			return errors.Join(errOdd, rows.Err())
+		}
+	}
+	t.proof = w.proof
+	return rows.Err()
+}
+
 // pack turns rows into one array for each argument, as PostgreSQL sends and
 // receives them in binary: the number of dimensions, whether there are NULLs,
 // the type of the elements, their number, the index of the first; then each
 // with its length.
-func (f *form) pack(rows [][]any) ([]any, error) {
-	in := make([]any, len(f.types))
+func (f *form) pack(in []any, rows [][]any) ([]any, error) {
 	for i, c := range f.types {
 		b := make([]byte, 20, 20+len(rows)*24)
 		order := binary.BigEndian
@@ -201,7 +302,7 @@ func (f *form) pack(rows [][]any) ([]any, error) {
 				return nil, fmt.Errorf("argument %d: %w", i+1, err)
 			}
 		}
-		in[i] = b
+		in = append(in, b)
 	}
 	return in, nil
 }

@@ -156,7 +156,9 @@ func formsOf(on *dialect) [forms]form {
 		},
 	}
 	for i := range list {
-		list[i].build()
+		if list[i].text = list[i].many(0); on.oneWriter {
+			list[i].text = list[i].single()
+		}
 	}
 	return list
 }

@@ -142,41 +142,51 @@ func (s *Store) carry() {
 		return
 	}
 	defer s.leave()
-	err = s.fault(ctx, s.once(t, func(t *tx) error {
-		if t.ready == nil && s.on.byKey != "" {
-			if err := t.exec(s.on.byKey); err != nil {
-				return err
-			}
-		}
-		if err := t.take(batch, taken); err != nil {
-			return err
-		}
-		w := &sheet{s: s}
+	err = errOdd
+	if !s.on.oneWriter {
+		err = s.once(t, func(t *tx) error { return t.together(batch) })
+	}
+	if errors.Is(err, errOdd) {
+		err = s.once(t, func(t *tx) error { return t.sorted(batch, taken) })
+	} else if err == nil {
 		for _, c := range batch {
-			if taken[c.row[0]] {
-				if err := c.record(w); err != nil {
-					return err
-				}
-			}
+			taken[c.row[0]] = true
 		}
-		return t.put(w)
-	}))
+	}
+	err = s.fault(ctx, err)
 }
 
-// take changes the rows of those accounts that are as they were read and that
-// nobody else holds.
-func (t *tx) take(batch []*change, taken map[any]bool) error {
-	for _, i := range []int{intended, ended, released} {
+// together writes everybody's changes, if all accounts are as they were read.
+func (t *tx) together(batch []*change) error {
+	if err := t.keyed(); err != nil {
+		return err
+	}
+	w := &sheet{s: t.s}
+	for _, c := range batch {
+		w.add(c.take, c.row...)
+		if err := c.record(w); err != nil {
+			return err
+		}
+	}
+	return t.swiftly(w)
+}
+
+// sorted takes the accounts that are to be had, and writes their changes.
+func (t *tx) sorted(batch []*change, taken map[any]bool) error {
+	if err := t.keyed(); err != nil {
+		return err
+	}
+	for _, form := range []int{intended, ended, released} {
 		var rows [][]any
 		for _, c := range batch {
-			if c.take == i {
+			if c.take == form {
 				rows = append(rows, c.row)
 			}
 		}
 		if len(rows) == 0 {
 			continue
 		}
-		ids, err := t.taking(i, rows)
+		ids, err := t.taken(form, rows)
 		if err != nil {
 			return err
 		}
@@ -184,17 +194,24 @@ func (t *tx) take(batch []*change, taken map[any]bool) error {
 			taken[id] = true
 		}
 	}
-	return nil
+	w := &sheet{s: t.s}
+	for _, c := range batch {
+		if taken[c.row[0]] {
+			if err := c.record(w); err != nil {
+				return err
+			}
+		}
+	}
+	return t.put(w)
 }
 
-// taking is the statement of a form of accounts that leaves out rows which
-// others hold, and returns the ids of those it changed.
-func (f *form) taking() string {
-	return `WITH mine AS (
-			SELECT ` + named(placeholders(len(f.types))) + ` FROM ` + f.arrays() + ` JOIN accounts a ON a.id = v.p1
-			WHERE a.version = v.p2 AND a.lease_id = v.p3
-			FOR UPDATE OF a SKIP LOCKED)
-		` + named(f.verb) + ` FROM mine v WHERE ` + named(f.where) + ` RETURNING id`
+// keyed has the statements of the transaction find rows by key, if its
+// connection does not so anyway.
+func (t *tx) keyed() error {
+	if t.ready != nil || t.s.on.byKey == "" {
+		return nil
+	}
+	return t.exec(t.s.on.byKey)
 }
 
 // alone writes a change by itself, and waits for whoever holds the account. The

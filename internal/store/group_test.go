@@ -227,12 +227,12 @@ func TestArraysKeepValues(t *testing.T) {
 			{nil, int64(1) << 62, false, at(time.Time{}), []byte{}},
 			{"", 0, false, at(monday), []byte(nil)},
 		}
-		in, err := f.pack(rows)
+		in, err := f.pack(nil, rows)
 		if err != nil {
 			t.Fatal(err)
 		}
 		var got []string
-		err = s.db.Select(&got, `SELECT CONCAT_WS('|', COALESCE(v.p1, 'NULL'), v.p2, v.p3, COALESCE(CAST(EXTRACT(EPOCH FROM v.p4) AS TEXT), 'NULL'), COALESCE(encode(v.p5, 'hex'), 'NULL')) FROM `+f.arrays(), in...)
+		err = s.db.Select(&got, `SELECT CONCAT_WS('|', COALESCE(v.p1, 'NULL'), v.p2, v.p3, COALESCE(CAST(EXTRACT(EPOCH FROM v.p4) AS TEXT), 'NULL'), COALESCE(encode(v.p5, 'hex'), 'NULL')) FROM `+f.arrays(0), in...)
 		want := []string{
 			"a'b\\\"{},\n|-1|t|-14182939.876544|00ff01",
 			"NULL|4611686018427387904|f|NULL|",
@@ -241,7 +241,7 @@ func TestArraysKeepValues(t *testing.T) {
 		if err != nil || !slices.Equal(got, want) {
 			t.Errorf("%v\n got %q\nwant %q", err, got, want)
 		}
-		if _, err := f.pack([][]any{{1, 1, true, at(monday), nil}}); err == nil {
+		if _, err := f.pack(nil, [][]any{{1, 1, true, at(monday), nil}}); err == nil {
 			t.Error("a number was taken for text")
 		}
 	})

@@ -73,6 +73,7 @@ type Store struct {
 	connections int // at most so many
 
 	forms   [forms]form
+	swift   string
 	group   group
 	carrier *sqlx.DB // whose connections carry shared transactions
 	ready   *known   // what they have read; belongs to whoever carries
@@ -104,6 +105,7 @@ func connect(o Options) (*Store, error) {
 	}
 	s.use(db)
 	s.forms = formsOf(&on)
+	s.swift = swift(&s.forms)
 	s.group.turns = make(chan struct{}, 1)
 	if on.oneWriter {
 		s.gate = make(chan struct{}, 1)
