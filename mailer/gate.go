@@ -69,6 +69,9 @@ func checkText(t invoices.Text) error {
 			return fmt.Errorf("its %s is not UTF-8", part.name)
 		}
 		for _, r := range part.text {
+			if r >= ' ' && r <= '~' {
+				continue
+			}
 			if (unicode.IsControl(r) || r == '\u2028' || r == '\u2029') && !strings.ContainsRune(part.allowed, r) {
 				return fmt.Errorf("its %s contains the control character %U", part.name, r)
 			}

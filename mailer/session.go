@@ -287,7 +287,9 @@ func (s *session) answer(patience time.Duration) (reply, error) {
 // line is left to the dot.
 func stuffed(raw []byte) []byte {
 	text := bytes.TrimSuffix(raw, []byte("\r\n"))
-	text = bytes.ReplaceAll(text, []byte("\r\n."), []byte("\r\n.."))
+	if bytes.Contains(text, []byte("\r\n.")) { // seldom, and the rest need not be copied
+		text = bytes.ReplaceAll(text, []byte("\r\n."), []byte("\r\n.."))
+	}
 	if bytes.HasPrefix(text, []byte(".")) {
 		text = append([]byte("."), text...)
 	}
