@@ -183,7 +183,7 @@ func (l *letter) render(view *Letter) (invoices.Text, error) {
 		return invoices.Text{}, err
 	}
 	made := invoices.Text{Subject: title, Plain: body, HTML: out.String()}
-	if view.More() > 0 {
+	if view.More > 0 {
 		made.Files = []invoices.File{view.list()}
 	}
 	return made, nil
