@@ -220,6 +220,9 @@ func (g gate) words(p part, text string) []finding {
 		found = append(found, finding{p, fmt.Sprintf("in the %s the reading direction of a name goes beyond it", p), ""})
 	}
 	for _, r := range unisolated(text) {
+		if r >= ' ' && r <= '~' {
+			continue
+		}
 		if r != '\n' && r != '\u00AD' && (invisible(r) || r == utf8.RuneError) { // a soft hyphen is an author's tool
 			found = append(found, finding{p, fmt.Sprintf("the %s contains an invisible or broken character:", p), fmt.Sprintf("%U", r)})
 			break

@@ -32,7 +32,6 @@ var unwelcome = map[atom.Atom]bool{
 }
 
 var (
-	hidden = regexp.MustCompile(`display\s*:\s*none|visibility\s*:\s*hidden`)
 	// loads matches style sheets that fetch something.
 	loads = regexp.MustCompile(`url\s*\(|@import|expression\s*\(`)
 	// refers matches attribute values that name something elsewhere.
@@ -176,7 +175,22 @@ func fetches(style string) bool {
 // hides reports whether a style makes its element invisible.
 func hides(style string) bool {
 	style = strings.ToLower(style)
-	return (strings.Contains(style, "display") || strings.Contains(style, "visibility")) && hidden.MatchString(style)
+	return states(style, "display", "none") || states(style, "visibility", "hidden")
+}
+
+// states reports whether a style gives a property a value that begins so.
+func states(style, property, value string) bool {
+	for {
+		_, rest, found := strings.Cut(style, property)
+		if !found {
+			return false
+		}
+		style = rest
+		rest, given := strings.CutPrefix(strings.TrimLeft(rest, blank), ":")
+		if given && strings.HasPrefix(strings.TrimLeft(rest, blank), value) {
+			return true
+		}
+	}
 }
 
 // complain notes what is wrong once.
