@@ -137,7 +137,7 @@ func (p *Pool) write(l, meant invoices.Letter, from, replyTo *stdmail.Address) (
 	msg.SetBodyString(mail.TypeTextPlain, l.Plain)
 	msg.AddAlternativeString(mail.TypeTextHTML, l.HTML)
 
-	size := 2 * (len(l.Plain) + len(l.HTML) + 1024)
+	size := (len(l.Plain)+len(l.HTML))*5/4 + 2048
 	for _, f := range l.Files {
 		size += len(f.Body) * 7 / 5
 		err := msg.AttachReader(f.Name, bytes.NewReader(f.Body), mail.WithFileContentType(mail.ContentType(f.Type)), mail.WithFileEncoding(mail.EncodingB64))

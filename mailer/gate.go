@@ -69,6 +69,9 @@ func checkText(t invoices.Text) error {
 			return fmt.Errorf("its %s is not UTF-8", part.name)
 		}
 		for _, r := range part.text {
+			if r >= ' ' && r <= '~' {
+				continue
+			}
 			if (unicode.IsControl(r) || r == '\u2028' || r == '\u2029') && !strings.ContainsRune(part.allowed, r) {
 				return fmt.Errorf("its %s contains the control character %U", part.name, r)
 			}
@@ -176,20 +179,22 @@ func checkBytes(raw []byte) error {
 	if !bytes.HasSuffix(raw, []byte("\r\n")) {
 		return errors.New("its last line does not end")
 	}
-	start := 0
-	for i, c := range raw {
+	if bytes.IndexByte(raw, 0) >= 0 {
+		return errors.New("it contains the byte 0x00")
+	}
+	for line := range bytes.Lines(raw) {
+		text, whole := bytes.CutSuffix(line, []byte("\r\n"))
 		switch {
-		case c == '\n':
-			if i == start || raw[i-1] != '\r' {
-				return errors.New("it contains a line feed without a carriage return")
-			}
-			if n := i - 1 - start; n > 998 {
-				return fmt.Errorf("it has a line of %d characters; 998 are possible", n)
-			}
-			start = i + 1
-		case c == '\r' && raw[i+1] != '\n': // the last byte is a line feed
+		case bytes.IndexByte(text, '\r') >= 0:
 			return errors.New("it contains a carriage return without a line feed")
-		case c == 0 || c > '~'+1:
+		case !whole:
+			return errors.New("it contains a line feed without a carriage return")
+		case len(text) > 998:
+			return fmt.Errorf("it has a line of %d characters; 998 are possible", len(text))
+		}
+	}
+	for _, c := range raw {
+		if c > '~'+1 {
 			return fmt.Errorf("it contains the byte %#02x", c)
 		}
 	}

@@ -22,7 +22,7 @@ type session struct {
 	pipelining bool // RFC 2920
 	size       bool // RFC 1870
 
-	said []string // of the present letter, by either side; see [invoices.Fault]
+	said []exchanged // about the present letter; see [invoices.Fault]
 
 	fresh bool // it carried nothing yet
 	sound bool // nothing is outstanding: it may carry another letter, or say QUIT

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"dunning/invoices"
@@ -58,13 +57,13 @@ func (p *Pool) send(ctx context.Context, e envelope, commit func(context.Context
 			s.fresh = false
 			p.refusals.Store(0)
 			p.ended(Outcome{Phase: Dot, Code: last.code, Opened: opened})
-			return aLink.ReplaceAllString(p.withhold(last.String()), "(link)"), nil
+			return withoutLinks(p.withhold(last.String())), nil
 		case end.stale && ctx.Err() == nil:
 			p.put(s)
 			s = nil
 		default:
 			s.fresh = false
-			end.said = s.said
+			end.said = s.dialogue()
 			return "", p.fail(end, e, opened)
 		}
 	}
@@ -75,7 +74,7 @@ func (p *Pool) fail(end *stop, e envelope, opened int) error {
 	err := end.err
 	if end.at != Commit {
 		f := p.fault(end.at, end.err, e)
-		f.Dialogue = strings.Join(end.said, "\n")
+		f.Dialogue = end.said
 		err = f
 	}
 	var no refusal

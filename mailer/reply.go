@@ -151,5 +151,14 @@ var (
 
 // masked hides addresses and links, for errors and logs (R25).
 func masked(s string) string {
-	return anAddress.ReplaceAllString(aLink.ReplaceAllString(s, "(link)"), "(address)")
+	return anAddress.ReplaceAllString(withoutLinks(s), "(address)")
+}
+
+// withoutLinks hides links. A text without what each of them has in it need not
+// be searched.
+func withoutLinks(s string) string {
+	if !strings.ContainsAny(s, "/%") {
+		return s
+	}
+	return aLink.ReplaceAllString(s, "(link)")
 }

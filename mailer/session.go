@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -13,7 +14,7 @@ type stop struct {
 	at    Phase
 	err   error
 	stale bool // on a reused connection, before the server took the sender: as if never begun
-	said  []string
+	said  string
 }
 
 // An envelope is what the mail server is told about a letter.
@@ -44,7 +45,7 @@ type command struct {
 // When ctx ends the wire is cut. Up to commit nothing was sent then; after it
 // the letter is in doubt, so whoever stops in good order lets ctx live on.
 func (s *session) carry(ctx context.Context, e envelope, t Timeouts, commit func(context.Context) error) (reply, *stop) {
-	s.sound, s.said = false, nil
+	s.sound, s.said = false, s.said[:0]
 	defer s.wire.rest()
 	unwatch := s.wire.watch(ctx)
 	defer unwatch()
@@ -82,7 +83,7 @@ func (s *session) carry(ctx context.Context, e envelope, t Timeouts, commit func
 	defer unwatch()
 	last, end := s.dot(ear, t.Dot)
 	if end != nil {
-		s.note(fmt.Sprintf("> (the text, %d bytes, and the final dot)", len(e.raw)), last, end.err)
+		s.note(fmt.Sprintf("(the text, %d bytes, and the final dot)", len(e.raw)), last, end.err)
 	}
 	if last.code != 0 { // it answered the dot
 		s.sound = last.code != 421 && unwatch()
@@ -90,13 +91,30 @@ func (s *session) carry(ctx context.Context, e envelope, t Timeouts, commit func
 	return last, end
 }
 
+// An exchanged pair is what was said to the server and what it answered.
+type exchanged struct {
+	said     string
+	answered reply
+	err      error
+}
+
 // note remembers what was said and what was answered.
 func (s *session) note(said string, r reply, err error) {
-	answer := r.String()
-	if r.code == 0 && err != nil {
-		answer = "(" + err.Error() + ")"
+	s.said = append(s.said, exchanged{said, r, err})
+}
+
+// dialogue writes down what was said about the present letter, a line for each
+// time that somebody spoke.
+func (s *session) dialogue() string {
+	var lines []string
+	for _, x := range s.said {
+		answer := x.answered.String()
+		if x.answered.code == 0 && x.err != nil {
+			answer = "(" + x.err.Error() + ")"
+		}
+		lines = append(lines, printable("> "+x.said), "< "+brief(printable(answer)))
 	}
-	s.said = append(s.said, printable(said), "< "+brief(printable(answer)))
+	return strings.Join(lines, "\n")
 }
 
 // dot writes the dot, unless the server has spoken already, and waits for the
@@ -177,7 +195,7 @@ func (s *session) exchange(commands []command) *stop {
 	waits := false // for a text
 	for i, c := range commands {
 		r, err := s.ask(commands, i)
-		s.note("> "+c.line, r, err)
+		s.note(c.line, r, err)
 		switch {
 		case err != nil:
 			return gravest(refused, &stop{at: c.at, err: err, stale: c.at == Mail && !s.fresh})
@@ -287,7 +305,9 @@ func (s *session) answer(patience time.Duration) (reply, error) {
 // line is left to the dot.
 func stuffed(raw []byte) []byte {
 	text := bytes.TrimSuffix(raw, []byte("\r\n"))
-	text = bytes.ReplaceAll(text, []byte("\r\n."), []byte("\r\n.."))
+	if bytes.Contains(text, []byte("\r\n.")) { // seldom, and the rest need not be copied
+		text = bytes.ReplaceAll(text, []byte("\r\n."), []byte("\r\n.."))
+	}
 	if bytes.HasPrefix(text, []byte(".")) {
 		text = append([]byte("."), text...)
 	}

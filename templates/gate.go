@@ -148,17 +148,17 @@ func (g gate) read(t invoices.Text) []finding {
 // list checks that what the letter does not show stands in the attached table,
 // and that nothing else is attached.
 func (g gate) list(files []invoices.File) []finding {
-	if g.view.More() == 0 && len(files) == 0 {
+	if g.view.More == 0 && len(files) == 0 {
 		return nil
 	}
-	if g.view.More() == 0 || len(files) != 1 {
+	if g.view.More == 0 || len(files) != 1 {
 		return []finding{{markup, "the letter has attachments that it should not have, or lacks its list of invoices", ""}}
 	}
 	w := languages[base(g.view.Language)]
 	table := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(files[0].Body, []byte("\ufeff"))))
 	table.Comma = rune(w.delimiter())
 	rows, err := table.ReadAll()
-	if err != nil || len(rows) != g.view.Count()+1 {
+	if err != nil || len(rows) != g.view.Count+1 {
 		return []finding{{markup, "the attached list does not have a row for each invoice", ""}}
 	}
 	var found []finding
@@ -202,7 +202,7 @@ func (g gate) body(p part, text string) []finding {
 		lacks("number of invoice", inv.Number, inv.Number)
 		lacks("open balance of invoice", inv.Open.Format(g.view.Language), inv.Number)
 	}
-	if g.view.Several() {
+	if g.view.Several {
 		for _, total := range g.view.Totals {
 			lacks("total in", total.Format(g.view.Language), total.Currency)
 		}
@@ -220,6 +220,9 @@ func (g gate) words(p part, text string) []finding {
 		found = append(found, finding{p, fmt.Sprintf("in the %s the reading direction of a name goes beyond it", p), ""})
 	}
 	for _, r := range unisolated(text) {
+		if r >= ' ' && r <= '~' {
+			continue
+		}
 		if r != '\n' && r != '\u00AD' && (invisible(r) || r == utf8.RuneError) { // a soft hyphen is an author's tool
 			found = append(found, finding{p, fmt.Sprintf("the %s contains an invisible or broken character:", p), fmt.Sprintf("%U", r)})
 			break

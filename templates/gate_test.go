@@ -112,3 +112,15 @@ func TestR22_TheGateReadsEveryLetter(t *testing.T) {
 		t.Errorf("the gate refuses a good letter: %q", wrong)
 	}
 }
+
+func TestAStyleThatHides(t *testing.T) {
+	for style, want := range map[string]bool{
+		"display:none": true, "color:red; DISPLAY \n:\t None !important": true, "visibility: hidden": true, "display:inline;display:none": true,
+		"mso-display:none": true, "display:none-of-it": true, "display:inline-block;text-decoration:none": false, "display none": false,
+		"visibility:visible;overflow:hidden": false, "display:hidden": false, "display:": false, "display": false, "": false,
+	} {
+		if got := hides(style); got != want {
+			t.Errorf("%q hides: %t", style, got)
+		}
+	}
+}

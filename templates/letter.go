@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	text "text/template"
 	"text/template/parse"
 	"unicode/utf8"
@@ -166,24 +167,26 @@ func (l *letter) htmlTree(name string) *parse.Tree {
 
 // render fills in the three parts.
 func (l *letter) render(view *Letter) (invoices.Text, error) {
-	out := bounded{part: subject}
-	if err := l.text.ExecuteTemplate(&out, "subject", view); err != nil {
+	out := sheets.Get().(*bounded)
+	defer sheets.Put(out)
+	out.begin(subject)
+	if err := l.text.ExecuteTemplate(out, "subject", view); err != nil {
 		return invoices.Text{}, err
 	}
 	title := strings.TrimSpace(out.String())
-	out = bounded{part: plain}
-	if err := l.text.ExecuteTemplate(&out, "layout", view); err != nil {
+	out.begin(plain)
+	if err := l.text.ExecuteTemplate(out, "layout", view); err != nil {
 		return invoices.Text{}, err
 	}
 	body := tidyPlain(out.String())
-	out = bounded{part: markup}
+	out.begin(markup)
 	titled := *view
 	titled.Subject = title
-	if err := l.html.ExecuteTemplate(&out, "layout", &titled); err != nil {
+	if err := l.html.ExecuteTemplate(out, "layout", &titled); err != nil {
 		return invoices.Text{}, err
 	}
 	made := invoices.Text{Subject: title, Plain: body, HTML: out.String()}
-	if view.More() > 0 {
+	if view.More > 0 {
 		made.Files = []invoices.File{view.list()}
 	}
 	return made, nil
@@ -201,6 +204,15 @@ type bounded struct {
 	bytes.Buffer
 	part  part
 	steps int
+}
+
+// sheets are used again: a part is finished before the next one is begun.
+var sheets = sync.Pool{New: func() any { return new(bounded) }}
+
+// begin empties the sheet for another part.
+func (b *bounded) begin(p part) {
+	b.Reset()
+	b.part, b.steps = p, 0
 }
 
 func (b *bounded) Write(p []byte) (int, error) {
@@ -229,6 +241,7 @@ const lineWidth = 76
 // and stays whole.
 func tidyPlain(s string) string {
 	var b strings.Builder
+	b.Grow(len(s) + len(s)/16)
 	empty := true // the line before
 	for line := range strings.Lines(s) {
 		line = strings.TrimRight(line, " \t\n")
@@ -236,7 +249,7 @@ func tidyPlain(s string) string {
 			continue
 		}
 		empty = line == ""
-		for utf8.RuneCountInString(line) > lineWidth {
+		for len(line) > lineWidth && utf8.RuneCountInString(line) > lineWidth {
 			cut := breakAt(line)
 			if cut < 0 {
 				break
@@ -245,10 +258,12 @@ func tidyPlain(s string) string {
 			if strings.Count(head, isolate) > strings.Count(head, release) { // a line end would release it
 				head, tail = head+release, isolate+tail
 			}
-			b.WriteString(head + "\n")
+			b.WriteString(head)
+			b.WriteByte('\n')
 			line = tail
 		}
-		b.WriteString(line + "\n")
+		b.WriteString(line)
+		b.WriteByte('\n')
 	}
 	return strings.TrimRight(b.String(), "\n") + "\n"
 }

@@ -18,13 +18,13 @@ func (l *Letter) list() invoices.File {
 	body := sheet.AppendLineWith([]byte("\ufeff"), w.delimiter(), w.heads)
 	for _, inv := range l.all {
 		issued, until, late := "", "", ""
-		if inv.Issued() {
+		if inv.Issued {
 			issued = inv.IssuedOn.String()
 		}
-		if inv.Expires() {
+		if inv.Expires {
 			until = inv.Until.Format("2006-01-02 15:04 -07:00")
 		}
-		if inv.Late() {
+		if inv.Late {
 			late = strconv.Itoa(inv.DaysLate)
 		}
 		body = sheet.AppendLineWith(body, w.delimiter(), []string{

@@ -13,8 +13,8 @@ import (
 type page struct {
 	text      string   // what can be read, every run of white space as one space
 	links     []string // where a click leads
-	addresses []string // everything the page refers to, links included
-	wrong     []string // what has no place in a letter
+	addresses []string // everything the page refers to, links included, in no order
+	wrong     []string // what has no place in a letter, in no order
 }
 
 // inline elements do not begin a new line or cell; their text joins the text
@@ -32,7 +32,6 @@ var unwelcome = map[atom.Atom]bool{
 }
 
 var (
-	hidden = regexp.MustCompile(`display\s*:\s*none|visibility\s*:\s*hidden`)
 	// loads matches style sheets that fetch something.
 	loads = regexp.MustCompile(`url\s*\(|@import|expression\s*\(`)
 	// refers matches attribute values that name something elsewhere.
@@ -42,8 +41,16 @@ var (
 // referring attributes name an address whatever it looks like.
 var referring = []string{"action", "background", "cite", "data", "formaction", "href", "longdesc", "ping", "poster", "src", "srcset", "xlink:href"}
 
-// readPage parses HTML as browsers do.
+// readPage reads HTML as browsers do.
 func readPage(source string) page {
+	if p, ok := plainly(source); ok {
+		return p
+	}
+	return parsePage(source)
+}
+
+// parsePage reads HTML of any shape.
+func parsePage(source string) page {
 	var p page
 	root, err := html.Parse(strings.NewReader(source))
 	if err != nil {
@@ -60,11 +67,18 @@ func readPage(source string) page {
 func oneSpaced(s string) string {
 	var b strings.Builder
 	b.Grow(len(s))
-	for word := range strings.FieldsFuncSeq(s, func(r rune) bool { return strings.ContainsRune(blank, r) }) {
-		if b.Len() > 0 {
-			b.WriteByte(' ')
+	spaced := false
+	for i := range len(s) { // white space is ASCII, and so within no other character
+		switch c := s[i]; c {
+		case ' ', '\t', '\r', '\n', '\f':
+			spaced = b.Len() > 0
+		default:
+			if spaced {
+				b.WriteByte(' ')
+				spaced = false
+			}
+			b.WriteByte(c)
 		}
-		b.WriteString(word)
 	}
 	return b.String()
 }
@@ -74,9 +88,7 @@ func (p *page) walk(n *html.Node, text *strings.Builder) {
 	case html.TextNode:
 		text.WriteString(n.Data)
 	case html.CommentNode: // a conditional comment is a page of its own
-		if strings.Contains(n.Data, "://") || fetches(n.Data) {
-			p.complain("the HTML has a comment with an address in it")
-		}
+		p.remark(n.Data)
 	case html.ElementNode:
 		p.element(n, text)
 		return
@@ -92,14 +104,13 @@ func (p *page) element(n *html.Node, text *strings.Builder) {
 	}
 	visible := n.DataAtom != atom.Head
 	for _, a := range n.Attr {
-		p.attribute(n, a)
-		if a.Key == "hidden" || a.Key == "style" && hides(a.Val) {
+		if p.attribute(n.DataAtom, a.Key, a.Val) {
 			visible = false
 		}
 	}
 	if n.DataAtom == atom.Style {
-		if n.FirstChild != nil && fetches(n.FirstChild.Data) {
-			p.complain("the style sheet loads something from elsewhere")
+		if n.FirstChild != nil {
+			p.sheet(n.FirstChild.Data)
 		}
 		return
 	}
@@ -118,25 +129,45 @@ func (p *page) element(n *html.Node, text *strings.Builder) {
 	}
 }
 
-func (p *page) attribute(n *html.Node, a html.Attribute) {
-	switch key := strings.ToLower(a.Key); {
-	case strings.HasPrefix(key, "on"), key == "http-equiv" && strings.EqualFold(a.Val, "refresh"):
-		p.complain("the HTML has an attribute " + key + ", which acts by itself")
-	case key == "style":
-		if fetches(a.Val) {
-			p.complain("a style loads something from elsewhere")
-		}
-	case key == "href" && n.DataAtom == atom.A:
-		p.links = append(p.links, a.Val)
-		p.addresses = append(p.addresses, a.Val)
-	case slices.Contains(referring, key), strings.ContainsAny(a.Val, `:/\`) && refers.MatchString(a.Val) && !strings.HasPrefix(key, "xmlns"):
-		p.addresses = append(p.addresses, a.Val)
+// remark notes what a comment says.
+func (p *page) remark(text string) {
+	if strings.Contains(text, "://") || fetches(text) {
+		p.complain("the HTML has a comment with an address in it")
 	}
 }
 
+// sheet notes what a style sheet does.
+func (p *page) sheet(text string) {
+	if fetches(text) {
+		p.complain("the style sheet loads something from elsewhere")
+	}
+}
+
+// attribute notes what an attribute of an element does, and reports whether it
+// hides the element.
+func (p *page) attribute(of atom.Atom, name, value string) (hide bool) {
+	switch key := strings.ToLower(name); {
+	case strings.HasPrefix(key, "on"), key == "http-equiv" && strings.EqualFold(value, "refresh"):
+		p.complain("the HTML has an attribute " + key + ", which acts by itself")
+	case key == "style":
+		if fetches(value) {
+			p.complain("a style loads something from elsewhere")
+		}
+	case key == "href" && of == atom.A:
+		p.links = append(p.links, value)
+		p.addresses = append(p.addresses, value)
+	case slices.Contains(referring, key), strings.ContainsAny(value, `:/\`) && refers.MatchString(value) && !strings.HasPrefix(key, "xmlns"):
+		p.addresses = append(p.addresses, value)
+	}
+	return name == "hidden" || name == "style" && hides(value)
+}
+
 // fetches reports whether a style loads something. Regular expressions are
-// slow, so the words are looked for first.
+// slow, so what each of them needs is looked for first.
 func fetches(style string) bool {
+	if !strings.ContainsAny(style, "(@") {
+		return false
+	}
 	style = strings.ToLower(style)
 	return (strings.Contains(style, "url") || strings.Contains(style, "@import") || strings.Contains(style, "expression")) && loads.MatchString(style)
 }
@@ -144,7 +175,22 @@ func fetches(style string) bool {
 // hides reports whether a style makes its element invisible.
 func hides(style string) bool {
 	style = strings.ToLower(style)
-	return (strings.Contains(style, "display") || strings.Contains(style, "visibility")) && hidden.MatchString(style)
+	return states(style, "display", "none") || states(style, "visibility", "hidden")
+}
+
+// states reports whether a style gives a property a value that begins so.
+func states(style, property, value string) bool {
+	for {
+		_, rest, found := strings.Cut(style, property)
+		if !found {
+			return false
+		}
+		style = rest
+		rest, given := strings.CutPrefix(strings.TrimLeft(rest, blank), ":")
+		if given && strings.HasPrefix(strings.TrimLeft(rest, blank), value) {
+			return true
+		}
+	}
 }
 
 // complain notes what is wrong once.

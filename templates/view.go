@@ -55,6 +55,9 @@ import (
 // index, slice, print, printf and println. {{range}} repeats over lists, at most
 // one inside of another; a template does not call itself, and a variable keeps
 // the kind of its first value: so every letter comes to an end.
+//
+// All that templates ask for are fields: to call a method takes a template
+// several times as long as to read a field.
 type Letter struct {
 	Template string
 	Language string
@@ -65,6 +68,12 @@ type Letter struct {
 	Test     bool
 	Sender   Sender
 	Invoices []Invoice
+	First    Invoice
+	Several  bool // the letter is about more than one
+	Count    int  // how many invoices it is about
+	More     int  // how many of them it does not show
+	Overdue  int  // how many of them are past due
+	Numbers  []string
 	Totals   []money.Amount
 	Bank     []Bank
 
@@ -106,55 +115,16 @@ type Invoice struct {
 	URL         string
 	Until       time.Time // on the customer's clock
 
+	Issued      bool // the issue date is known
+	Late        bool // the due date has passed
+	Expires     bool // it is known until when the link works
+	WasPromised bool // the customer said when they would pay
+
 	Interest     money.Amount
 	Compensation money.Amount
 	Promised     money.Amount
 	PromisedOn   civil.Date
 }
-
-// Several reports whether the letter is about more than one invoice.
-func (l *Letter) Several() bool { return len(l.all) > 1 }
-
-// Count returns how many invoices the letter is about.
-func (l *Letter) Count() int { return len(l.all) }
-
-// More returns how many of them it does not show.
-func (l *Letter) More() int { return len(l.all) - len(l.Invoices) }
-
-// First returns the first invoice.
-func (l *Letter) First() Invoice { return l.Invoices[0] }
-
-// Overdue returns how many invoices are past due.
-func (l *Letter) Overdue() int {
-	n := 0
-	for _, inv := range l.all {
-		if inv.Late() {
-			n++
-		}
-	}
-	return n
-}
-
-// Numbers returns the numbers of all invoices.
-func (l *Letter) Numbers() []string {
-	numbers := make([]string, len(l.all))
-	for i, inv := range l.all {
-		numbers[i] = inv.Number
-	}
-	return numbers
-}
-
-// Late reports whether the due date has passed.
-func (i Invoice) Late() bool { return i.DaysLate > 0 }
-
-// Issued reports whether the issue date is known.
-func (i Invoice) Issued() bool { return i.IssuedOn != civil.Date{} }
-
-// WasPromised reports whether the customer said when they would pay.
-func (i Invoice) WasPromised() bool { return i.PromisedOn != civil.Date{} }
-
-// Expires reports whether it is known until when the link works.
-func (i Invoice) Expires() bool { return !i.Until.IsZero() }
 
 // The longest texts a letter shows, in characters. A number is never
 // shortened: half a number is another number.
@@ -222,8 +192,21 @@ func (s *Set) view(lang string, d invoices.Draft) (*Letter, error) {
 	if l.Compensation, err = charged(l.all, func(i Invoice) money.Amount { return i.Compensation }); err != nil {
 		return nil, err
 	}
-	l.Invoices = foremost(l.all)
+	l.survey()
 	return l, sameTotals(d)
+}
+
+// survey notes what is to be said of all invoices together.
+func (l *Letter) survey() {
+	l.Invoices = foremost(l.all)
+	l.First, l.Count, l.Several, l.More = l.Invoices[0], len(l.all), len(l.all) > 1, len(l.all)-len(l.Invoices)
+	l.Numbers = make([]string, len(l.all))
+	for i, inv := range l.all {
+		l.Numbers[i] = inv.Number
+		if inv.Late {
+			l.Overdue++
+		}
+	}
 }
 
 // maxInvoices is how many invoices one letter may be about.
@@ -278,8 +261,9 @@ func invoice(line invoices.Line, zone *time.Location) (Invoice, error) {
 		IssuedOn: line.IssuedOn, DueOn: line.DueOn, DaysLate: line.DaysLate,
 		Open: line.Open, Total: line.Total, URL: line.URL, Until: line.Until,
 		Interest: line.Interest, Compensation: line.Compensation, Promised: line.Promised, PromisedOn: line.PromisedOn,
+		Issued: line.IssuedOn != civil.Date{}, Late: line.DaysLate > 0, Expires: !line.Until.IsZero(), WasPromised: line.PromisedOn != civil.Date{},
 	}
-	if inv.Expires() {
+	if inv.Expires {
 		inv.Until = inv.Until.In(zone)
 	}
 	number := inv.Number

@@ -1,6 +1,8 @@
 package templates
 
 import (
+	"bytes"
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -228,6 +230,8 @@ func FuzzWrite(f *testing.F) {
 	})
 }
 
+// BenchmarkWrite writes letters, and fills in the same templates with nothing
+// before, between or after.
 func BenchmarkWrite(b *testing.B) {
 	s := load(b)
 	for _, sample := range Samples("firm", "nl")[:2] {
@@ -235,6 +239,24 @@ func BenchmarkWrite(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := s.Write(sample.Draft); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(sample.Title+", bare", func(b *testing.B) {
+			view, err := s.view("nl", sample.Draft)
+			if err != nil {
+				b.Fatal(err)
+			}
+			l := s.letters[key{"nl", "firm"}]
+			b.ReportAllocs()
+			for b.Loop() {
+				var subject, plain, markup bytes.Buffer
+				if err := errors.Join(
+					l.text.ExecuteTemplate(&subject, "subject", view),
+					l.text.ExecuteTemplate(&plain, "layout", view),
+					l.html.ExecuteTemplate(&markup, "layout", view),
+				); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -5,9 +5,12 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // The benchmarks run the client and a bare loop of net/http, which neither
@@ -92,4 +95,40 @@ func compare(b *testing.B, ours, bare func() error) {
 	b.ReportMetric(float64(n)/bareTook.Seconds(), "bare/s")
 	b.ReportMetric(bareTook.Seconds()/took.Seconds(), "of_bare")
 	b.ReportMetric(0, "ns/op") // an op is a round of both
+}
+
+// BenchmarkAlone is what the client itself takes for a call, without the
+// network and without net/http: writing the request and reading the answer.
+func BenchmarkAlone(b *testing.B) {
+	order := anOrder()
+	for name, bench := range map[string]struct {
+		answer canned
+		call   func(*Client) error
+	}{
+		"create": {canned{201, fresh}, func(c *Client) error { _, err := c.Create(b.Context(), order); return err }},
+		"look":   {canned{200, full}, func(c *Client) error { _, err := c.Look(b.Context(), linkID); return err }},
+	} {
+		b.Run(name, func(b *testing.B) {
+			c, _ := newClient(b, "http://127.0.0.1", func(o *Options) {
+				o.OnCall, o.PerSecond, o.Transport = nil, mostPerSecond, bench.answer
+			})
+			c.turn.SetLimit(rate.Inf)
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := bench.call(c); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// canned answers every request the same.
+type canned struct {
+	status int
+	body   string
+}
+
+func (a canned) RoundTrip(*http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: a.status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(a.body))}, nil
 }

@@ -1,10 +1,12 @@
 package costplus
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
+	"unicode/utf8"
 )
 
 // object is a JSON object whose members are not read yet. Unlike a struct it
@@ -32,11 +34,21 @@ func (o object) text(name string) (string, error) {
 	if !o.has(name) {
 		return "", nil
 	}
+	raw := o[name]
+	if plain(raw) {
+		return string(raw[1 : len(raw)-1]), nil
+	}
 	var s string
-	if json.Unmarshal(o[name], &s) != nil {
+	if json.Unmarshal(raw, &s) != nil {
 		return "", fmt.Errorf("its %s is not a text", name)
 	}
 	return s, nil
+}
+
+// plain reports whether a member is a string that stands for itself: without
+// escapes, and in UTF-8. That a member is JSON was checked with its object.
+func plain(raw json.RawMessage) bool {
+	return raw[0] == '"' && bytes.IndexByte(raw, '\\') < 0 && utf8.Valid(raw)
 }
 
 // word reads a string as far as it is one.

@@ -85,7 +85,7 @@ func (c *Client) checkPaymentURL(text string) error {
 		return errors.New("payment_url is missing")
 	case len(text) > longestPaymentURL:
 		return fmt.Errorf("payment_url has %d characters, more than %d", len(text), longestPaymentURL)
-	case !urlForm.MatchString(text), hiddenControl.MatchString(text):
+	case !urlForm.MatchString(text), strings.Contains(text, "%") && hiddenControl.MatchString(text):
 		return errors.New("payment_url is not a plain absolute https URL")
 	}
 	u, err := url.Parse(text)
@@ -106,7 +106,10 @@ func (c *Client) checkPaymentURL(text string) error {
 
 // samePort compares two ports, either of which may be the usual one, unsaid.
 func samePort(scheme, a, b string) bool {
-	usual := map[string]string{"https": "443", "http": "80"}[scheme]
+	usual := "443"
+	if scheme == "http" {
+		usual = "80"
+	}
 	if a == "" {
 		a = usual
 	}

@@ -24,7 +24,8 @@ const (
 	largestHeader = 64 << 10
 )
 
-// newTransport returns the transport that calls use. It speaks HTTP/1.1 only:
+// newTransport returns the transport that calls use, each bounded as a whole by
+// its context. It speaks HTTP/1.1 only:
 // there a connection carries one call at a time, so one that breaks leaves one
 // link in doubt and not a hundred.
 func newTransport(timeout time.Duration) *http.Transport {
@@ -35,7 +36,6 @@ func newTransport(timeout time.Duration) *http.Transport {
 		Protocols:              &http1,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    min(handshakeWithin, timeout),
-		ResponseHeaderTimeout:  timeout,
 		IdleConnTimeout:        idleFor,
 		MaxIdleConns:           idleConns,
 		MaxIdleConnsPerHost:    idleConns,

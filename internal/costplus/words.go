@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"html"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -40,28 +41,25 @@ var fieldForm = regexp.MustCompile(`^[a-z_]+(\[[0-9]+\])?([./][a-z_]+(\[[0-9]+\]
 
 // A veil covers what we told Cost+ ourselves, and must not be read in what it
 // says back, with stars. The zero veil covers nothing.
-type veil struct{ what *regexp.Regexp }
+type veil struct{ texts []string }
 
 // veiled returns a veil over texts. Those of fewer than four characters are not
 // known by themselves from other words.
 func veiled(texts ...string) veil {
-	var any []string
-	for _, t := range texts {
-		if utf8.RuneCountInString(t) >= 4 {
-			any = append(any, regexp.QuoteMeta(t))
-		}
-	}
-	if len(any) == 0 {
-		return veil{}
-	}
-	return veil{regexp.MustCompile(`(?i)` + strings.Join(any, "|"))}
+	return veil{slices.DeleteFunc(texts, func(t string) bool { return utf8.RuneCountInString(t) < 4 })}
 }
 
+// over returns what Cost+ says with stars. Most answers say nothing, so what
+// finds the texts is made only when there is something to be covered.
 func (v veil) over(text string) string {
-	if v.what == nil {
+	if text == "" || len(v.texts) == 0 {
 		return text
 	}
-	return v.what.ReplaceAllString(text, "***")
+	any := make([]string, len(v.texts))
+	for i, t := range v.texts {
+		any[i] = regexp.QuoteMeta(t)
+	}
+	return regexp.MustCompile(`(?i)`+strings.Join(any, "|")).ReplaceAllString(text, "***")
 }
 
 func errorWords(body []byte) (property, value string) {
@@ -120,7 +118,9 @@ func (c *Client) clean(text string) string {
 	}
 	text = c.tidy(text)
 	for _, h := range c.hosts {
-		text = h.mentions.ReplaceAllString(text, "(link)")
+		if len(text) >= len(h.name) {
+			text = h.mentions.ReplaceAllString(text, "(link)")
+		}
 	}
 	return text
 }
@@ -130,8 +130,13 @@ func (c *Client) clean(text string) string {
 func (c *Client) tidy(text string) string {
 	text = c.hideKey(text) // first, so that no cut leaves a part of it
 	text = printable(text[:min(len(text), longestCleaned)])
-	text = someLink.ReplaceAllString(text, "(link)")
-	return someAddress.ReplaceAllString(text, "(address)")
+	if strings.ContainsAny(text, "/%.") { // without one of them it holds no link, and regular expressions are slow
+		text = someLink.ReplaceAllString(text, "(link)")
+	}
+	if strings.ContainsAny(text, "@%") {
+		text = someAddress.ReplaceAllString(text, "(address)")
+	}
+	return text
 }
 
 // printable returns text on one line: whatever is not a printable character,

@@ -85,6 +85,7 @@ var packers = sync.Pool{New: func() any {
 // pack compresses the bytes of a letter.
 func pack(raw []byte) ([]byte, error) {
 	var b bytes.Buffer
+	b.Grow(len(raw) / 2)
 	w := packers.Get().(*gzip.Writer)
 	defer packers.Put(w)
 	w.Reset(&b)
