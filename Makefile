@@ -2,6 +2,7 @@
 
 GO       ?= go
 BIN      ?= bin/dunning
+VERSION  ?= development
 RACE     ?= -race
 PACKAGES ?= ./...
 
@@ -65,8 +66,9 @@ lint:
 	$(GO) tool staticcheck $(PACKAGES)
 	@test -z "$$($(GO) tool gofumpt -l . | tee /dev/stderr)" || { echo 'run: go tool gofumpt -w .'; exit 1; }
 
+# The program as it is delivered: static, without symbols, one file for any Linux.
 build:
-	$(GO) build -trimpath -o $(BIN) ./cmd/dunning
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) ./cmd/dunning
 
 clean:
 	rm -rf bin dunning-demo

@@ -20,6 +20,7 @@ import (
 //
 //	GET    /sandbox/            what is running
 //	GET    /sandbox/clock       the time; POST {"advance":"PT36H"} or {"set":"2026-03-16T09:00:00Z"}
+//	GET    /sandbox/latency     how long answers wait; POST {"latency":"20ms"}
 //	GET    /sandbox/requests    the log, ?since=N for what came after entry N; DELETE forgets it
 //	GET    /sandbox/links       every link, ?merchant_order_id=… for some
 //	POST   /sandbox/links/{id}/{act}    pay, fail, process or cancel
@@ -33,6 +34,8 @@ func (s *Sandbox) handler() http.Handler {
 	mux.HandleFunc("GET /sandbox/{$}", s.showState)
 	mux.HandleFunc("GET /sandbox/clock", s.showClock)
 	mux.HandleFunc("POST /sandbox/clock", s.moveClock)
+	mux.HandleFunc("GET /sandbox/latency", s.showLatency)
+	mux.HandleFunc("POST /sandbox/latency", s.setLatency)
 	mux.HandleFunc("GET /sandbox/requests", s.showRequests)
 	mux.HandleFunc("DELETE /sandbox/requests", func(w http.ResponseWriter, _ *http.Request) {
 		s.Pay.journal.clear()
@@ -134,6 +137,29 @@ func (s *Sandbox) moveClock(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.showClock(w, r)
+}
+
+func (s *Sandbox) showLatency(w http.ResponseWriter, _ *http.Request) {
+	tell(w, http.StatusOK, map[string]any{"latency": Pause(s.Pay.latency.now())})
+}
+
+func (s *Sandbox) setLatency(w http.ResponseWriter, r *http.Request) {
+	var ask struct {
+		Latency *Pause `json:"latency"`
+	}
+	err := hear(w, r, &ask)
+	switch {
+	case err != nil:
+	case ask.Latency == nil:
+		err = errors.New(`write {"latency":"20ms"}`)
+	default:
+		err = s.SetLatency(time.Duration(*ask.Latency))
+	}
+	if err != nil {
+		complain(w, http.StatusBadRequest, err)
+		return
+	}
+	s.showLatency(w, r)
 }
 
 func (s *Sandbox) showRequests(w http.ResponseWriter, r *http.Request) {

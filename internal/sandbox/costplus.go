@@ -33,6 +33,7 @@ var (
 // and to make it misbehave. All of it may be called at any time from anywhere.
 type CostPlus struct {
 	clock    *clock
+	latency  latency
 	faults   *faults
 	journal  *journal
 	hooks    *dispatcher
@@ -55,6 +56,7 @@ func newCostPlus(o Options, c *clock, closing context.Context) *CostPlus {
 		projects: map[string]string{}, accepts: o.Currencies, closing: closing.Done(),
 		random: cryptorand.Reader, links: map[string]*link{}, orders: map[string]*order{},
 	}
+	p.latency.Store(int64(o.Latency))
 	for _, key := range o.APIKeys {
 		p.projects[key] = uuid.NewSHA1(uuid.NameSpaceURL, []byte("project of "+key)).String()
 	}

@@ -30,6 +30,9 @@ func (p *CostPlus) deliver(w http.ResponseWriter, r *http.Request, route Route, 
 	if met.is(LatencyAfter) && !p.wait(time.Duration(met[onTime].Pause)) {
 		panic(http.ErrAbortHandler)
 	}
+	if d := p.latency.now(); d > 0 && !p.wait(d) {
+		panic(http.ErrAbortHandler)
+	}
 	if fault.Kind == DropAfter {
 		reset(w)
 		return

@@ -35,9 +35,10 @@ type MailOptions struct {
 	Security Security         // empty: NoTLS
 	Username string           // with Password, offers AUTH PLAIN and LOGIN; empty: no AUTH
 	Password string
-	Auth     Requirement // whether mail is taken from strangers
-	Seed     uint64      // of faults met by probability
-	Network  Network     // takes the place of loopback; nil: loopback
+	Auth     Requirement   // whether mail is taken from strangers
+	Seed     uint64        // of faults met by probability
+	Latency  time.Duration // real time between what a client says and the reply
+	Network  Network       // takes the place of loopback; nil: loopback
 }
 
 // Requirement says whether something may be left out.
@@ -68,6 +69,7 @@ type MailSink struct {
 	tls      *tls.Config
 	leaf     *x509.Certificate
 	faults   *mailFaults
+	latency  latency
 	server   *smtp.Server
 	address  string
 	closing  chan struct{}
@@ -99,6 +101,9 @@ func (o *MailOptions) check() error {
 	case o.Auth == Required && o.Username == "":
 		return errors.New("mail sink: auth is required, but there is no user name")
 	}
+	if err := new(latency).set(o.Latency); err != nil {
+		return fmt.Errorf("mail sink: %w", err)
+	}
 	return nil
 }
 
@@ -117,6 +122,7 @@ func StartMailSink(o MailOptions) (*MailSink, error) {
 		tls:     &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12},
 		closing: make(chan struct{}), wires: map[*wire]bool{},
 	}
+	m.latency.Store(int64(o.Latency))
 	if m.dir != "" {
 		if err := os.MkdirAll(m.dir, 0o700); err != nil {
 			return nil, fmt.Errorf("mail sink: make the folder: %w", err)

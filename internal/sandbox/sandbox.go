@@ -28,8 +28,9 @@ type Options struct {
 	Currencies []string         // accepted; empty: all of ISO 4217
 	RetryScale float64          // of the two minutes between tries of a webhook; 0: 1
 	LogLimit   int              // entries of each log that are kept; 0: all
+	Latency    time.Duration    // real time before every answer of the API and every reply of the mail sink
 	Network    Network          // takes the place of loopback; nil: loopback
-	Mail       MailOptions      // of the mail sink; its Now, Seed and Network are taken from here
+	Mail       MailOptions      // of the mail sink; its Now, Seed, Latency and Network are taken from here
 	Debtors    DebtorOptions    // of the debtors; nobody acts until [Debtors.Act] is called
 }
 
@@ -63,6 +64,9 @@ func (o *Options) check() error {
 	if o.LogLimit < 0 {
 		return fmt.Errorf("sandbox: the log limit is %d; it counts entries, or is 0 for all", o.LogLimit)
 	}
+	if err := new(latency).set(o.Latency); err != nil {
+		return fmt.Errorf("sandbox: %w", err)
+	}
 	return nil
 }
 
@@ -95,7 +99,7 @@ func Start(o Options) (*Sandbox, error) {
 		url: "http://" + listener.Addr().String(), keys: slices.Clone(o.APIKeys),
 		clock: &clock{base: o.Now}, served: make(chan error, 1),
 	}
-	o.Mail.Now, o.Mail.Seed, o.Mail.Network = s.clock.now, o.Seed, o.Network
+	o.Mail.Now, o.Mail.Seed, o.Mail.Latency, o.Mail.Network = s.clock.now, o.Seed, o.Latency, o.Network
 	if s.Mail, err = StartMailSink(o.Mail); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}

@@ -185,6 +185,7 @@ func TestStartRefuses(t *testing.T) {
 		{"a currency that does not exist", Options{Now: now, Currencies: []string{"EURO"}}, "ISO 4217"},
 		{"a scale that goes backwards", Options{Now: now, RetryScale: -1}, "retry scale is -1"},
 		{"a log of less than nothing", Options{Now: now, LogLimit: -1}, "log limit is -1"},
+		{"an answer before the question", Options{Now: now, Latency: -1}, "latency is -1ns"},
 		{"unknown security", Options{Now: now, Mail: MailOptions{Security: "ssl"}}, "starttls"},
 		{"required without a user", Options{Now: now, Mail: MailOptions{Auth: Required}}, "no user name"},
 		{"a requirement of its own", Options{Now: now, Mail: MailOptions{Auth: "maybe"}}, "it is required, or empty"},

@@ -25,6 +25,7 @@ type wire struct {
 	inner net.Conn // raw, or TLS over raw
 
 	lines   *bufio.Reader
+	echo    echo
 	rest    []byte // of a line that was read but not yet taken
 	greeted bool
 	secure  bool // TLS is on
@@ -36,12 +37,22 @@ type wire struct {
 }
 
 func newWire(raw net.Conn, sink *MailSink) *wire {
-	w := &wire{raw: raw, inner: raw, sink: sink, whole: true}
+	w := &wire{raw: raw, inner: raw, sink: sink, whole: true, echo: echo{latency: &sink.latency}}
+	w.echo.heard() // it connected, and the greeting is a reply to that
 	if sink.security == ImplicitTLS {
 		w.inner, w.secure = tls.Server(raw, sink.tls), true
 	}
-	w.lines = bufio.NewReader(w.inner)
+	w.lines = bufio.NewReader(incoming{w})
 	return w
+}
+
+// incoming is what the client says, when it says it.
+type incoming struct{ *wire }
+
+func (i incoming) Read(p []byte) (int, error) {
+	n, err := i.conn().Read(p)
+	i.echo.heard()
+	return n, err
 }
 
 // Read hands the library the next line, after looking for faults.
@@ -131,7 +142,7 @@ func (w *wire) startTLS() error {
 	w.inner = secured
 	w.mu.Unlock()
 	w.secure = true
-	w.lines.Reset(secured)
+	w.lines.Reset(incoming{w}) // what was read in the clear is gone
 	return nil
 }
 
@@ -145,6 +156,9 @@ func (w *wire) suffer(f MailFault) error {
 }
 
 func (w *wire) reply(line string) error {
+	if !w.echo.hold(w.sink.closing) {
+		return net.ErrClosed
+	}
 	_, err := w.conn().Write([]byte(line))
 	return err
 }
@@ -177,6 +191,9 @@ func (w *wire) Write(p []byte) (int, error) {
 		if w.sink.security == StartTLS && !w.secure {
 			out = []byte("250-STARTTLS\r\n")
 		}
+	}
+	if !w.echo.hold(w.sink.closing) {
+		return 0, net.ErrClosed
 	}
 	if _, err := w.conn().Write(out); err != nil {
 		return 0, err
