@@ -71,6 +71,7 @@ type Store struct {
 	commit func(*sqlx.Tx) error
 
 	connections int // at most so many
+	marks       marks
 }
 
 // Open connects to a database and makes sure that its schema is as new as this
@@ -94,6 +95,7 @@ func connect(o Options) (*Store, error) {
 	}
 	s := &Store{on: on, actor: o.Actor, commit: (*sqlx.Tx).Commit, connections: o.Connections}
 	s.config.Store(&o.Config)
+	s.marks.off = on.oneWriter
 	if s.connections <= 0 {
 		s.connections = 8
 	}
