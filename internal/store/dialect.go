@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"io/fs"
+	"strings"
 	"time"
 
 	"github.com/lib/pq"
@@ -25,9 +26,10 @@ type dialect struct {
 	snapshot   sql.TxOptions
 	rows, keys int // how many rows, or keys, one statement writes or asks for at most
 
-	skipLocked  string // after a SELECT: leave out rows that somebody else is claiming
-	lockImports string // a statement that keeps other imports waiting; empty: there are none
-	schema      string // counts the tables named goose_db_version
+	byKey, whole string // statements: until the transaction ends, read by key, or as the database likes; empty: it does so
+	skipLocked   string // after a SELECT: leave out rows that somebody else is claiming
+	lockImports  string // a statement that keeps other imports waiting; empty: there are none
+	schema       string // counts the tables named goose_db_version
 
 	clock     string // a statement that tells the server's time; empty: it is ours
 	leaseOver string // a condition: the lease has ended; $1 is the caller's time
@@ -57,6 +59,7 @@ func postgresDialect(o Options, w *way) dialect {
 	d := dialect{
 		name: "postgres", way: w, goose: goose.DialectPostgres, migrations: migrations.Postgres(),
 		snapshot: sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead}, rows: 500, keys: 5000,
+		byKey: planning("off"), whole: planning("on"),
 		skipLocked: ` FOR UPDATE SKIP LOCKED`, lockImports: `LOCK TABLE loads IN SHARE ROW EXCLUSIVE MODE`,
 		schema:    `SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('goose_db_version')`,
 		clock:     `SELECT statement_timestamp()`,
@@ -70,6 +73,18 @@ func postgresDialect(o Options, w *way) dialect {
 		d.leaseByCaller()
 	}
 	return d
+}
+
+// planning allows PostgreSQL to read whole tables, or forbids it. Statements of
+// some hundred keys are right to read by key, however little the database knows
+// of its tables: where they have grown by a million rows since it last looked, it
+// reckons with every two hundredth row for each key, and reads them whole.
+func planning(how string) string {
+	var settings []string
+	for _, name := range []string{"seqscan", "hashjoin", "mergejoin", "material"} {
+		settings = append(settings, `set_config('enable_`+name+`', '`+how+`', TRUE)`)
+	}
+	return `SELECT ` + strings.Join(settings, `, `)
 }
 
 func (d *dialect) leaseByCaller() {

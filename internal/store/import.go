@@ -139,7 +139,13 @@ func (im *importer) run() error {
 	}
 	if !known {
 		im.fixed = true // rows are read once
+		if err := byKey(im.ctx, im, im.s.on.byKey); err != nil {
+			return err
+		}
 		if err := im.rows(); err != nil {
+			return err
+		}
+		if err := byKey(im.ctx, im, im.s.on.whole); err != nil {
 			return err
 		}
 		if len(im.problems) > 0 {
