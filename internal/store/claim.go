@@ -16,17 +16,30 @@ import (
 // others hold all that are. With q.Account or q.Invoice it is that account, due
 // or not; [ErrUnknown] if there is none.
 //
+// Where none is due and accounts are to be looked at again (see [Store.Wake]),
+// the next of those are.
+//
 // A claim that is never given back leaves its accounts due, so that whoever
 // comes when the lease is over looks at them.
 func (s *Store) Claim(ctx context.Context, q invoices.Query) ([]invoices.Account, error) {
 	if q.Account != "" || q.Invoice != "" {
 		return s.claimNamed(ctx, q)
 	}
-	c, err := s.ahead(ctx, s.db, q)
-	if err != nil || c.none() {
-		return nil, err
+	for {
+		c, err := s.ahead(ctx, s.db, q)
+		if err != nil {
+			return nil, err
+		}
+		if !c.none() {
+			return s.claim(ctx, q, c)
+		}
+		if !c.sweep {
+			return nil, nil
+		}
+		if again, err := s.sweep(ctx, q); err != nil || !again {
+			return nil, err
+		}
 	}
-	return s.claim(ctx, q, c)
 }
 
 // claimNamed claims the account that a query names.

@@ -28,6 +28,7 @@ type dialect struct {
 
 	byKey, whole string // statements: until the transaction ends, read by key, or as the database likes; empty: it does so
 	skipLocked   string // after a SELECT: leave out rows that somebody else is claiming
+	lockRow      string // after a SELECT: wait until nobody else is changing the row
 	lockImports  string // a statement that keeps other imports waiting; empty: there are none
 	schema       string // counts the tables named goose_db_version
 
@@ -60,7 +61,7 @@ func postgresDialect(o Options, w *way) dialect {
 		name: "postgres", way: w, goose: goose.DialectPostgres, migrations: migrations.Postgres(),
 		snapshot: sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead}, rows: 500, keys: 5000,
 		byKey: planning("off"), whole: planning("on"),
-		skipLocked: ` FOR UPDATE SKIP LOCKED`, lockImports: `LOCK TABLE loads IN SHARE ROW EXCLUSIVE MODE`,
+		skipLocked: ` FOR UPDATE SKIP LOCKED`, lockRow: ` FOR UPDATE`, lockImports: `LOCK TABLE loads IN SHARE ROW EXCLUSIVE MODE`,
 		schema:    `SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('goose_db_version')`,
 		clock:     `SELECT statement_timestamp()`,
 		leaseOver: `lease_until <= statement_timestamp()`,

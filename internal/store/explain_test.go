@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -122,6 +123,16 @@ var operations = []struct {
 	{"a claim of sixteen", claimSome(16, invoices.Idle, invoices.Email, invoices.Again), nil},
 	{"a claim of five hundred", claimSome(500, invoices.Idle, invoices.Email, invoices.Again), nil},
 	{"a claim that finds nothing, though others find much", claimNone, nil},
+	{"a page of accounts that are woken", func(ctx context.Context, s *Store) error {
+		if err := s.Wake(ctx, "edited", monday); err != nil {
+			return err
+		}
+		again, err := s.sweep(ctx, invoices.Query{Now: monday, Limit: 16, Acts: []invoices.Act{invoices.RenewLink}})
+		if err == nil && !again {
+			err = errors.New("there was nobody to wake")
+		}
+		return err
+	}, nil},
 	{"a walk over all accounts", func(ctx context.Context, s *Store) error {
 		n := 0
 		return s.Walk(ctx, Filter{}, monday, func(invoices.Account) error {
@@ -131,7 +142,7 @@ var operations = []struct {
 			return nil
 		})
 	}, nil},
-	{"an import that adds and changes", importSome, []string{"accounts", "invoices"}},
+	{"an import that adds and changes", importSome, nil},
 }
 
 func claimSome(n int, acts ...invoices.Act) func(context.Context, *Store) error {

@@ -37,12 +37,14 @@ const (
 const (
 	laneLeased = "leased"
 	laneVain   = "vain"
+	laneSweep  = "sweep" // nobody's: there is a sweep to carry out
 )
 
 // A choice is how many accounts to take from each lane.
 type choice struct {
 	lanes []lane
 	marks map[string]mark // where the lanes of acts begin
+	sweep bool            // there is a sweep to carry out
 }
 
 type lane struct {
@@ -64,12 +66,23 @@ func (s *Store) ahead(ctx context.Context, q sqlx.QueryerContext, asked invoices
 		if err := sqlx.SelectContext(ctx, q, &found, query, in...); err != nil {
 			return choice{}, s.fault(ctx, err)
 		}
-		isVain := func(l lane) bool { return l.Name == laneVain }
-		if others := slices.DeleteFunc(slices.Clone(found), isVain); len(others) > 0 {
-			return choice{others, marks}, nil
+		c := choice{marks: marks}
+		var last []lane
+		for _, l := range found {
+			switch l.Name {
+			case laneVain:
+				last = append(last, l)
+			case laneSweep:
+				c.sweep = true
+			default:
+				c.lanes = append(c.lanes, l)
+			}
 		}
-		if marks == nil {
-			return choice{found, nil}, nil
+		if !c.none() {
+			return c, nil
+		}
+		if c.lanes = last; marks == nil {
+			return c, nil
 		}
 	}
 	return choice{}, nil
@@ -100,7 +113,7 @@ func (s *Store) aheadQuery(q invoices.Query, marks map[string]mark) (string, arg
 			ORDER BY next_at, id LIMIT ` + limit + `) AS first
 		GROUP BY name
 		UNION ALL
-		SELECT name, n FROM (SELECT '` + laneVain + `' AS name, 1 AS n FROM accounts WHERE ` + s.inVain(list) + ` LIMIT 1) AS lane_` + laneVain, in
+		SELECT name, n FROM (SELECT '` + laneVain + `' AS name, 1 AS n FROM accounts WHERE ` + s.inVain(list) + ` LIMIT 1) AS lane_` + laneVain + s.sweeping(&in, acts), in
 }
 
 // lanes selects the accounts of a choice, and locks them.

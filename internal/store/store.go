@@ -64,6 +64,7 @@ type Store struct {
 	on     dialect
 	actor  string
 	config atomic.Pointer[string]
+	woken  atomic.Pointer[string] // the configuration that accounts were woken for here; nil: none yet
 	salt   string
 	gate   chan struct{} // on SQLite, holds the one who may write
 	file   *file         // on SQLite, the database's

@@ -15,6 +15,9 @@ CREATE INDEX accounts_aside ON accounts (id) WHERE claims >= 8;
 -- Those that wait for a person.
 CREATE INDEX accounts_person ON accounts (id) WHERE next_person;
 
--- How far the accounts were woken for the configuration of the installation:
--- all up to this id; NULL: every one.
+-- Accounts are to be looked at again, because the configuration is another or a
+-- source was read after long: how far that has come, all up to this id (NULL: all
+-- of them), since when, and whether what failed for good is tried again.
 ALTER TABLE installation ADD COLUMN woken_to TEXT;
+ALTER TABLE installation ADD COLUMN woken_at TIMESTAMPTZ;
+ALTER TABLE installation ADD COLUMN woken_rests BOOLEAN NOT NULL DEFAULT FALSE;
