@@ -78,6 +78,9 @@ func TestPlansOfStatements(t *testing.T) {
 // wide is a plan that reads a whole table.
 var wide = regexp.MustCompile(`(?m)Seq Scan on (accounts|invoices|links|steps|letters)|SCAN (a|i|w|u|accounts|invoices|links|steps|letters)( |$)`)
 
+// few are indexes that hold few of the rows: to read all of one is right.
+var few = regexp.MustCompile(`SCAN \w+ USING (COVERING )?INDEX (accounts_aside|accounts_person|letters_unsettled)`)
+
 // explainAll does what is done for many accounts and returns how.
 func explainAll(t *testing.T, s *Store, tap *tap) string {
 	var text strings.Builder
@@ -105,7 +108,7 @@ func explainAll(t *testing.T, s *Store, tap *tap) string {
 			shapes = append(shapes, shape)
 			plan := keys.ReplaceAllString(st.plan(t, s, setting), "{…}")
 			fmt.Fprintf(&text, "\n%s\n%s\n", shape, plan)
-			if found := wide.FindString(plan + "\n"); found != "" && !slices.ContainsFunc(op.whole, func(t string) bool { return strings.Contains(found, t) }) {
+			if found := wide.FindString(few.ReplaceAllString(plan, "") + "\n"); found != "" && !slices.ContainsFunc(op.whole, func(t string) bool { return strings.Contains(found, t) }) {
 				t.Errorf("%s: %s\n%s\n%s", op.says, found, shape, plan)
 			}
 		}
@@ -142,8 +145,21 @@ var operations = []struct {
 			return nil
 		})
 	}, nil},
+	{"a look ahead at what is due", func(ctx context.Context, s *Store) error {
+		n := 0
+		q := invoices.Query{Now: monday, Acts: []invoices.Act{invoices.Idle, invoices.Email}}
+		return errors.Join(ask(s.AtMost(ctx, q, 51)), s.Due(ctx, q, func(invoices.Account) error {
+			if n++; n > batch {
+				return ErrEnough
+			}
+			return nil
+		}))
+	}, nil},
+	{"how the installation is doing", func(ctx context.Context, s *Store) error { return ask(s.Stats(ctx, monday)) }, []string{"accounts"}}, // it counts those that are due
 	{"an import that adds and changes", importSome, nil},
 }
+
+func ask(_ any, err error) error { return err }
 
 func claimSome(n int, acts ...invoices.Act) func(context.Context, *Store) error {
 	return func(ctx context.Context, s *Store) error {

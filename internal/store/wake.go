@@ -103,12 +103,12 @@ func (s *Store) Stats(ctx context.Context, now time.Time) (Stats, error) {
 	}
 	err := s.db.GetContext(ctx, &row, `
 		SELECT (SELECT COUNT(*) FROM accounts WHERE next_at <= $1) AS due,
-			(SELECT MIN(wants_at) FROM accounts WHERE wants_at IS NOT NULL AND claims < $3) AS oldest,
-			(SELECT COUNT(*) FROM accounts WHERE claims >= $3) AS broken,
+			(SELECT MIN(wants_at) FROM accounts WHERE wants_at IS NOT NULL AND claims < 8) AS oldest,
+			(SELECT COUNT(*) FROM accounts WHERE claims >= 8) AS broken,
 			(SELECT COUNT(*) FROM alarms WHERE closed_at IS NULL) AS alarms,
 			(SELECT COUNT(*) FROM accounts WHERE next_person) AS people,
-			(SELECT COUNT(*) FROM letters WHERE state = $2) AS uncertain,
-			(SELECT COUNT(*) FROM incidents WHERE closed_at IS NULL) AS incidents`, at(now), string(invoices.Uncertain), invoices.MaxClaims)
+			(SELECT COUNT(*) FROM letters WHERE state IN ('sending', 'uncertain', 'resend', 'delayed') AND state = 'uncertain') AS uncertain,
+			(SELECT COUNT(*) FROM incidents WHERE closed_at IS NULL) AS incidents`, at(now))
 	if err != nil {
 		return Stats{}, s.fault(ctx, err)
 	}
