@@ -60,7 +60,7 @@ func (s *Store) ahead(ctx context.Context, q sqlx.QueryerContext, asked invoices
 	if len(asked.Acts) == 0 {
 		return choice{}, nil
 	}
-	for _, marks := range []map[string]mark{s.marks.of(asked.Now), nil} {
+	for _, marks := range []map[string]mark{s.marks.of(asked), nil} {
 		query, in := s.aheadQuery(asked, marks)
 		var found []lane
 		if err := sqlx.SelectContext(ctx, q, &found, query, in...); err != nil {
@@ -82,6 +82,7 @@ func (s *Store) ahead(ctx context.Context, q sqlx.QueryerContext, asked invoices
 			return c, nil
 		}
 		if c.lanes = last; marks == nil {
+			s.marks.forget(asked)
 			return c, nil
 		}
 	}
@@ -104,7 +105,7 @@ func (s *Store) aheadQuery(q invoices.Query, marks map[string]mark) (string, arg
 	list := in.list(acts)
 	heads = append(heads, `SELECT name, next_at, id FROM (
 				SELECT '`+laneLeased+`' AS name, next_at, id FROM accounts WHERE `+s.isOver(list)+`
-				ORDER BY next_at, id LIMIT `+limit+`) AS lane_`+laneLeased)
+				ORDER BY lease_until, id LIMIT `+limit+`) AS lane_`+laneLeased)
 	return `
 		SELECT name, COUNT(*) AS n FROM (
 			SELECT name FROM (
@@ -121,10 +122,10 @@ func (s *Store) lanes(in *args, q invoices.Query, c choice) string {
 	acts := verbs(q.Acts)
 	parts := make([]string, len(c.lanes))
 	for i, l := range c.lanes {
-		var where string
+		where, order := ``, `next_at, id`
 		switch l.Name {
 		case laneLeased:
-			where = s.isOver(in.list(acts))
+			where, order = s.isOver(in.list(acts)), `lease_until, id`
 		case laneVain:
 			where = s.inVain(in.list(acts))
 		default:
@@ -132,7 +133,7 @@ func (s *Store) lanes(in *args, q invoices.Query, c choice) string {
 		}
 		parts[i] = `SELECT id FROM (
 				SELECT id FROM accounts WHERE ` + where + `
-				ORDER BY next_at, id LIMIT ` + in.add(l.N) + s.on.skipLocked + `) AS lane_` + l.Name
+				ORDER BY ` + order + ` LIMIT ` + in.add(l.N) + s.on.skipLocked + `) AS lane_` + l.Name
 	}
 	return strings.Join(parts, ` UNION ALL
 			`)
@@ -147,14 +148,18 @@ func inLane(in *args, act string, marks map[string]mark) string {
 	return where
 }
 
+// isDue says of the few accounts of a lane that they are due, in a way that no
+// database mistakes for an advice to look for them among all that are.
+const isDue = `CASE WHEN next_at <= $1 THEN TRUE ELSE FALSE END`
+
 // isOver is the condition for accounts that somebody had.
 func (s *Store) isOver(acts string) string {
-	return leased + ` AND ` + s.on.leaseOver + ` AND next_at <= $1 AND next_act IN ` + acts
+	return leased + ` AND ` + s.on.leaseOver + ` AND ` + isDue + ` AND next_act IN ` + acts
 }
 
 // inVain is the condition for accounts that were claimed in vain.
 func (s *Store) inVain(acts string) string {
-	return vain + ` AND next_at <= $1 AND next_act IN ` + acts + ` AND (lease_until IS NULL OR ` + s.on.leaseOver + `)`
+	return vain + ` AND ` + isDue + ` AND next_act IN ` + acts + ` AND (lease_until IS NULL OR ` + s.on.leaseOver + `)`
 }
 
 // verbs returns the names of acts, each once.
@@ -201,23 +206,41 @@ const (
 )
 
 // of returns where a claim begins; nil: at the beginning.
-func (m *marks) of(now time.Time) map[string]mark {
+func (m *marks) of(q invoices.Query) map[string]mark {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.claims++
-	if age := now.Sub(m.whole); m.off || m.claims > markedClaims || age > markedTime || age < 0 || len(m.lanes) == 0 {
-		m.claims, m.whole = 0, now
+	from := make(map[string]mark, len(q.Acts))
+	for _, act := range verbs(q.Acts) {
+		if at, ok := m.lanes[act]; ok {
+			from[act] = at
+		}
+	}
+	if len(from) == 0 {
 		return nil
 	}
-	from := make(map[string]mark, len(m.lanes))
-	for act, at := range m.lanes {
-		from[act] = at
+	m.claims++
+	if age := q.Now.Sub(m.whole); m.claims > markedClaims || age > markedTime || age < 0 {
+		m.claims, m.whole = 0, q.Now
+		return nil
 	}
 	return from
 }
 
+// forget notes that lanes are empty: there is nothing that a claim would have to
+// read again.
+func (m *marks) forget(q invoices.Query) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, act := range verbs(q.Acts) {
+		delete(m.lanes, act)
+	}
+}
+
 // move notes which accounts were taken, in the order in which they fell due.
 func (m *marks) move(rows []leasedRow) {
+	if m.off {
+		return
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	moved := make(map[string]mark)

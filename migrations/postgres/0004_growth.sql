@@ -9,8 +9,7 @@ CREATE INDEX accounts_ready ON accounts (next_act, next_at, id)
 CREATE INDEX accounts_leased ON accounts (lease_until)
     WHERE lease_id <> '' AND claims < 2;
 -- Those claimed in vain, which are claimed alone, and those set aside.
-CREATE INDEX accounts_vain ON accounts (next_at, id)
-    WHERE next_at IS NOT NULL AND claims >= 2 AND claims < 8;
+CREATE INDEX accounts_vain ON accounts (claims, next_at, id) WHERE claims >= 2 AND claims < 8;
 CREATE INDEX accounts_aside ON accounts (id) WHERE claims >= 8;
 -- Those that wait for a person.
 CREATE INDEX accounts_person ON accounts (id) WHERE next_person;
