@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"slices"
@@ -43,6 +44,14 @@ const (
 	usualDays   = 20
 	usualFactor = 3
 )
+
+// mostPlanned is how many letters one plan holds at most. Where more need
+// approval, those that have been due longest are asked for first, and the others
+// when these were approved.
+const mostPlanned = 20_000
+
+// errEnough ends a look ahead that has seen what it must.
+var errEnough = errors.New("enough")
 
 // plan looks ahead before the first letter leaves: a run that would send far
 // more letters than usual, or more than a run may, sends none of them and asks
@@ -100,15 +109,24 @@ func (r *run) propose(ctx context.Context, b budget, q invoices.Query) (budget, 
 	}
 	b.covered, b.any = invoices.Covers(approved...), len(approved) > 0
 	var fresh [][]invoices.Item
+	letters := 0
 	err = w.Plans.Due(ctx, q, func(a invoices.Account) error {
 		for _, items := range r.would(a, q.Now) {
-			if !b.covered(items) {
+			if b.covered(items) {
+				continue
+			}
+			if letters++; len(fresh) < mostPlanned {
 				fresh = append(fresh, items)
+			} else if letters > b.limit {
+				return errEnough
 			}
 		}
 		return ctx.Err()
 	})
-	if err != nil || len(fresh) <= b.limit {
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	if err != nil || letters <= b.limit {
 		return b, err
 	}
 	p := invoices.NewPlan(r.order.Job.Name, fresh, b.limit, q.Now)

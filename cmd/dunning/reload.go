@@ -115,7 +115,7 @@ func (a *app) takeOver(ctx context.Context, w *works) (*works, error) {
 		return nil, err
 	}
 	w.db.Under(stamp)
-	if err := errors.Join(w.db.Rungs(ctx, cfg.Policies.ByName, w.now(), true), w.db.Wake(ctx, stamp, w.now())); err != nil {
+	if err := w.db.Rungs(ctx, cfg.Policies.ByName, w.now(), true); err != nil {
 		w.db.Under(was)
 		over.post.Close()
 		w.log.Warn("a new configuration could not be taken over yet", zap.Error(err))
@@ -123,6 +123,24 @@ func (a *app) takeOver(ctx context.Context, w *works) (*works, error) {
 	}
 	w.log.Info("a new configuration was taken over", zap.String("before", was), zap.String("now", stamp))
 	return over, nil
+}
+
+// wake has every account looked at again by the configuration of works that have
+// taken over, as soon as the database lets it. Until ctx ends nothing else would
+// work without it either.
+func (w *works) wake(ctx context.Context) {
+	stamp := stampOf(w.cfg, w.letters)
+	for ctx.Err() == nil {
+		err := w.db.Wake(ctx, stamp, w.now())
+		if err == nil {
+			return
+		}
+		w.log.Warn("a new configuration waits for the database", zap.Error(err))
+		select {
+		case <-ctx.Done():
+		case <-time.After(glance):
+		}
+	}
 }
 
 // sameSecrets reports whether what the hash of a configuration leaves out is

@@ -75,6 +75,7 @@ func (a *app) serve(ctx context.Context, w **works) error {
 			h.now.Load().post.Close()
 			h.now.Store(over)
 			*w = over
+			over.wake(ctx)
 		}
 	})
 	err := group.Wait()

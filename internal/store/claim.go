@@ -17,21 +17,53 @@ import (
 // others hold all that are. With q.Account or q.Invoice it is that account, due
 // or not; [ErrUnknown] if there is none.
 //
+// Where none is due and accounts are to be looked at again (see [Store.Wake]),
+// the next of those are.
+//
 // A claim that is never given back leaves its accounts due, so that whoever
 // comes when the lease is over looks at them.
 func (s *Store) Claim(ctx context.Context, q invoices.Query) ([]invoices.Account, error) {
-	lease, n := newID(), max(q.Limit, 1)
 	if q.Account != "" || q.Invoice != "" {
-		n = 1
+		return s.claimNamed(ctx, q)
 	}
-	if any, err := s.anyDue(ctx, q); err != nil || !any {
-		return nil, err
-	}
-	var accounts []invoices.Account
-	err := s.write(ctx, func(t *tx) error {
-		ids, err := t.lease(q, lease, n)
+	for {
+		c, err := s.ahead(ctx, s.db, q)
 		if err != nil {
+			return nil, err
+		}
+		if !c.none() {
+			return s.claim(ctx, q, c)
+		}
+		if !c.sweep {
+			return nil, nil
+		}
+		if again, err := s.sweep(ctx, q); err != nil || !again {
+			return nil, err
+		}
+	}
+}
+
+// claimNamed claims the account that a query names.
+func (s *Store) claimNamed(ctx context.Context, q invoices.Query) ([]invoices.Account, error) {
+	accounts, err := s.claim(ctx, q, choice{})
+	if err != nil || len(accounts) > 0 {
+		return accounts, err
+	}
+	return nil, s.known(ctx, q) // it is taken
+}
+
+// claim leases the accounts of a choice and returns them whole.
+func (s *Store) claim(ctx context.Context, q invoices.Query, c choice) ([]invoices.Account, error) {
+	lease := newID()
+	var rows []leasedRow
+	var accounts []invoices.Account
+	err := s.write(ctx, func(t *tx) (err error) {
+		if rows, err = t.lease(q, lease, c); err != nil {
 			return err
+		}
+		ids := make([]string, len(rows))
+		for i, r := range rows {
+			ids[i] = r.ID
 		}
 		l := loader{s: s, ctx: ctx, q: t, now: q.Now}
 		accounts, err = l.accounts(ids)
@@ -43,106 +75,58 @@ func (s *Store) Claim(ctx context.Context, q invoices.Query) ([]invoices.Account
 	if err != nil {
 		return nil, err
 	}
-	if len(accounts) == 0 && n == 1 {
-		return nil, s.known(ctx, q)
-	}
+	s.marks.move(rows)
 	return accounts, nil
 }
 
-// anyDue reports whether a claim may find anything. Most find nothing, and need
-// no transaction for that.
-func (s *Store) anyDue(ctx context.Context, q invoices.Query) (bool, error) {
-	if q.Account != "" || q.Invoice != "" {
-		return true, nil
-	}
-	if len(q.Acts) == 0 {
-		return false, nil
-	}
-	var in args
-	asked := in.add(at(q.Now))
-	acts := make([]string, len(q.Acts))
-	for i, a := range q.Acts {
-		acts[i] = a.String()
-	}
-	var n int
-	err := s.db.GetContext(ctx, &n, `
-		SELECT COUNT(*) FROM (
-			SELECT 1 FROM accounts
-			WHERE next_at <= `+asked+` AND next_act IN `+in.list(acts)+` AND claims < `+in.add(invoices.MaxClaims)+`
-				AND (lease_until IS NULL OR `+s.on.leaseOver+`) LIMIT 1) AS found`, in...)
-	return n > 0, s.fault(ctx, err)
-}
-
-type dueRow struct {
+type leasedRow struct {
 	ID   string
+	Act  string
 	Next instant
 }
 
-// lease takes up to n accounts and returns their ids in the order in which
-// they fell due.
-func (t *tx) lease(q invoices.Query, lease string, n int) ([]string, error) {
-	if len(q.Acts) == 0 && q.Account == "" && q.Invoice == "" {
-		return nil, nil
-	}
-	query, in := t.s.leaseQuery(q, lease, n, claims{0, suspicious})
-	var rows []dueRow
+// lease takes the accounts of a choice, or the one that the query names, and
+// returns them in the order in which they fell due.
+func (t *tx) lease(q invoices.Query, lease string, c choice) ([]leasedRow, error) {
+	query, in := t.s.leaseQuery(q, lease, c)
+	var rows []leasedRow
 	if err := t.SelectContext(t.ctx, &rows, query, in...); err != nil {
 		return nil, err
 	}
-	if len(rows) == 0 && q.Account == "" && q.Invoice == "" {
-		query, in := t.s.leaseQuery(q, lease, 1, claims{suspicious, invoices.MaxClaims})
-		if err := t.SelectContext(t.ctx, &rows, query, in...); err != nil {
-			return nil, err
-		}
-	}
-	slices.SortFunc(rows, func(x, y dueRow) int {
+	slices.SortFunc(rows, func(x, y leasedRow) int {
 		return cmp.Or(x.Next.Compare(y.Next.Time), strings.Compare(x.ID, y.ID))
 	})
-	ids := make([]string, len(rows))
-	for i, r := range rows {
-		ids[i] = r.ID
-	}
-	return ids, nil
+	return rows, nil
 }
 
-// claims is a range of how often an account was claimed in vain.
-type claims struct{ from, below int }
-
-// suspicious is how often an account may be claimed in vain before it is
-// claimed alone, after all others: if it breaks the worker, it breaks nobody
-// else's turn, and if it was only near one that does, it is cleared soon.
-const suspicious = 2
-
-func (s *Store) leaseQuery(q invoices.Query, lease string, n int, often claims) (string, args) {
+// leaseQuery returns the statement of a claim. Every lane is read by its own
+// index, and no further than it has something to give.
+func (s *Store) leaseQuery(q invoices.Query, lease string, c choice) (string, args) {
 	var in args
-	asked, which, wake := in.add(at(q.Now)), ``, ``
+	asked, due, wake := in.add(at(q.Now)), ``, ``
 	switch {
 	case q.Account != "":
-		which = `id = ` + in.add(q.Account)
+		due = s.named(`id = ` + in.add(q.Account))
 	case q.Invoice != "":
-		which = `id = (SELECT account_id FROM invoices WHERE number = ` + in.add(q.Invoice) + `)`
+		due = s.named(`id = (SELECT account_id FROM invoices WHERE number = ` + in.add(q.Invoice) + `)`)
 	default:
-		acts := make([]string, len(q.Acts))
-		for i, a := range q.Acts {
-			acts[i] = a.String()
-		}
-		which = `next_at <= ` + asked + ` AND next_act IN ` + in.list(acts) +
-			` AND claims >= ` + in.add(often.from) + ` AND claims < ` + in.add(often.below)
+		due = s.lanes(&in, q, c)
 	}
 	if q.Account != "" || q.Invoice != "" { // due or not; from now on it is
 		wake = `, next_act = 'look', next_at = ` + asked
 	}
-	limit, name := in.add(n), in.add(lease)
+	name := in.add(lease)
 	until := fmt.Sprintf(s.on.leaseEnd, in.add(s.on.leaseArg(q.Now, q.Lease)))
 	return `
-		WITH due AS (
-			SELECT id AS due_id FROM accounts
-			WHERE ` + which + ` AND (lease_until IS NULL OR ` + s.on.leaseOver + `)
-			ORDER BY next_at, id LIMIT ` + limit + s.on.skipLocked + `
-		)
+		WITH due (due_id) AS MATERIALIZED (` + due + `)
 		UPDATE accounts SET claims = claims + 1, lease_id = ` + name + `, lease_until = ` + until + wake + `
 		FROM due WHERE id = due_id
-		RETURNING id, next_at AS next`, in
+		RETURNING id, next_act AS act, next_at AS next`, in
+}
+
+// named is the account that a condition names, unless somebody has it.
+func (s *Store) named(which string) string {
+	return `SELECT id FROM accounts WHERE ` + which + ` AND (lease_until IS NULL OR ` + s.on.leaseOver + `)` + s.on.skipLocked
 }
 
 // known tells a name that nobody knows from an account that is taken or not

@@ -26,10 +26,11 @@ type dialect struct {
 	snapshot   sql.TxOptions
 	rows, keys int // how many rows, or keys, one statement writes or asks for at most
 
-	byKey       string // has the statements of a transaction find rows by key, as [way.keyed] does; empty: they do
-	skipLocked  string // after a SELECT: leave out rows that somebody else is claiming
-	lockImports string // a statement that keeps other imports waiting; empty: there are none
-	schema      string // counts the tables named goose_db_version
+	byKey, whole string // statements: until the transaction ends, read by key, or as the database likes; empty: it does so
+	skipLocked   string // after a SELECT: leave out rows that somebody else is claiming
+	lockRow      string // after a SELECT: wait until nobody else is changing the row
+	lockImports  string // a statement that keeps other imports waiting; empty: there are none
+	schema       string // counts the tables named goose_db_version
 
 	clock     string // a statement that tells the server's time; empty: it is ours
 	leaseOver string // a condition: the lease has ended; $1 is the caller's time
@@ -59,8 +60,8 @@ func postgresDialect(o Options, w *way) dialect {
 	d := dialect{
 		name: "postgres", way: w, goose: goose.DialectPostgres, migrations: migrations.Postgres(),
 		snapshot: sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead}, rows: 500, keys: 5000,
-		byKey:      `SET LOCAL ` + strings.Join(byKey, ` = off; SET LOCAL `) + ` = off`,
-		skipLocked: ` FOR UPDATE SKIP LOCKED`, lockImports: `LOCK TABLE loads IN SHARE ROW EXCLUSIVE MODE`,
+		byKey: planning("off"), whole: planning("on"),
+		skipLocked: ` FOR UPDATE SKIP LOCKED`, lockRow: ` FOR UPDATE`, lockImports: `LOCK TABLE loads IN SHARE ROW EXCLUSIVE MODE`,
 		schema:    `SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('goose_db_version')`,
 		clock:     `SELECT statement_timestamp()`,
 		leaseOver: `lease_until <= statement_timestamp()`,
@@ -73,6 +74,21 @@ func postgresDialect(o Options, w *way) dialect {
 		d.leaseByCaller()
 	}
 	return d
+}
+
+// detours are PostgreSQL's settings for ways around the keys.
+var detours = []string{"enable_seqscan", "enable_hashjoin", "enable_mergejoin", "enable_material"}
+
+// planning allows PostgreSQL to read whole tables, or forbids it. Statements of
+// some hundred keys are right to read by key, however little the database knows
+// of its tables: where they have grown by a million rows since it last looked, it
+// reckons with every two hundredth row for each key, and reads them whole.
+func planning(how string) string {
+	var settings []string
+	for _, name := range detours {
+		settings = append(settings, `set_config('`+name+`', '`+how+`', TRUE)`)
+	}
+	return `SELECT ` + strings.Join(settings, `, `)
 }
 
 func (d *dialect) leaseByCaller() {

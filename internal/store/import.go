@@ -139,7 +139,13 @@ func (im *importer) run() error {
 	}
 	if !known {
 		im.fixed = true // rows are read once
+		if err := byKey(im.ctx, im, im.s.on.byKey); err != nil {
+			return err
+		}
 		if err := im.rows(); err != nil {
+			return err
+		}
+		if err := byKey(im.ctx, im, im.s.on.whole); err != nil {
 			return err
 		}
 		if len(im.problems) > 0 {
@@ -305,18 +311,23 @@ func (im *importer) close(known bool) error {
 // whole account was something else.
 const gap = time.Hour
 
-// refresh makes accounts due that may have waited for the source to be read.
+// refresh has accounts looked at again that may have waited for the source to be
+// read.
 func (im *importer) refresh() error {
-	which := ` AND next_code = 'stale_source'`
 	switch {
-	case im.read.IsZero() || im.load.AsOf.Sub(im.read) >= gap:
-		which = ``
-	case !im.load.AsOf.After(im.read):
+	case im.read.IsZero() || !im.load.AsOf.After(im.read):
 		return nil
+	case im.load.AsOf.Sub(im.read) >= gap:
+		return im.askSweep(false, im.load.At)
+	}
+	var n int
+	err := im.GetContext(im.ctx, &n, `SELECT COUNT(*) FROM (SELECT 1 FROM accounts WHERE next_code = 'stale_source' LIMIT 1) AS found`)
+	if err != nil || n == 0 {
+		return err
 	}
 	return im.exec(`
 		UPDATE accounts SET next_act = 'look', next_at = $2
-		WHERE (next_at IS NULL OR next_at > $2)`+which+`
+		WHERE next_code = 'stale_source' AND (next_at IS NULL OR next_at > $2)
 			AND id IN (SELECT account_id FROM invoices WHERE source = $1 AND status = 'open')`, im.load.Source, at(im.load.At))
 }
 

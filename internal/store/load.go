@@ -18,10 +18,12 @@ const memory = 15 * 24 * time.Hour
 
 // needed is the condition for the invoices that a decision depends on: those
 // that are owed, those with a link that is not final, and those with a step
-// that somebody must settle.
+// that somebody must settle. It asks about one invoice at a time, by key: of an
+// EXISTS PostgreSQL may make a list of all links that are watched, when its
+// statistics are old.
 const needed = `(i.status = 'open' AND i.total - i.paid - i.credited > 0
-	OR EXISTS (SELECT 1 FROM links w WHERE w.invoice = i.number AND w.watched)
-	OR EXISTS (SELECT 1 FROM steps u WHERE u.invoice = i.number AND u.result IN ('sending', 'uncertain', 'failed', 'resend')))`
+	OR (SELECT 1 FROM links w WHERE w.invoice = i.number AND w.watched LIMIT 1) IS NOT NULL
+	OR (SELECT 1 FROM steps u WHERE u.invoice = i.number AND u.result IN ('sending', 'uncertain', 'failed', 'resend') LIMIT 1) IS NOT NULL)`
 
 // A loader reads accounts whole, in a number of statements that does not
 // depend on how many accounts or invoices there are, as long as one statement
@@ -46,6 +48,9 @@ func (l *loader) accounts(ids []string) ([]invoices.Account, error) {
 	for i, id := range ids {
 		l.at[id] = i
 	}
+	if err := byKey(l.ctx, l.q, l.s.on.byKey); err != nil {
+		return nil, err
+	}
 	list := make([]invoices.Account, len(ids))
 	for _, part := range []func([]string, []invoices.Account) error{l.debtors, l.debts, l.links, l.steps, l.letters} {
 		if err := part(ids, list); err != nil {
@@ -53,6 +58,18 @@ func (l *loader) accounts(ids []string) ([]invoices.Account, error) {
 		}
 	}
 	return slices.DeleteFunc(list, func(a invoices.Account) bool { return a.ID == "" }), nil
+}
+
+// byKey has what follows in a transaction read by key, or no longer so.
+func byKey(ctx context.Context, q sqlx.QueryerContext, statement string) error {
+	if statement == "" {
+		return nil
+	}
+	rows, err := q.QueryxContext(ctx, statement)
+	if err != nil {
+		return err
+	}
+	return rows.Close()
 }
 
 func (l *loader) debtors(ids []string, list []invoices.Account) error {

@@ -120,7 +120,7 @@ func (w *way) dsn() string {
 		}
 		if w.keys {
 			q.Set("plan_cache_mode", "force_generic_plan") // it cannot get better
-			for _, name := range byKey {
+			for _, name := range detours {
 				q.Set(name, "off")
 			}
 		}
@@ -135,11 +135,6 @@ func (w *way) slow() *way {
 	s.limit = 0
 	return &s
 }
-
-// byKey are the settings with which a statement for many rows finds each by its
-// key. Without them the planner, when it does not know yet how large a table has
-// become, reads all of it for every batch.
-var byKey = []string{"enable_seqscan", "enable_hashjoin", "enable_mergejoin"}
 
 // keyed returns the same way for statements that find rows by key.
 func (w *way) keyed() *way {

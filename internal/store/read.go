@@ -26,18 +26,18 @@ type Filter struct {
 }
 
 // Walk calls yield with every account that has open business, whole, in order
-// of id. It writes nothing and takes no lease; memory does not grow with the
+// of id; those that are due in the order in which they fell due. It writes nothing and takes no lease; memory does not grow with the
 // number of accounts. It ends with yield's first error; [ErrEnough] ends it
 // well. A filter that names an account or invoice nobody knows is [ErrUnknown].
 func (s *Store) Walk(ctx context.Context, f Filter, now time.Time, yield func(invoices.Account) error) error {
 	if err := s.checked(ctx, f); err != nil {
 		return err
 	}
-	for after := ""; ; {
+	for after := (place{}); ; {
 		var ids []string
 		var accounts []invoices.Account
 		err := s.read(ctx, func(t *sqlx.Tx) (err error) {
-			if ids, err = s.page(ctx, t, f, after); err != nil {
+			if ids, after, err = s.page(ctx, t, f, after); err != nil {
 				return err
 			}
 			l := loader{s: s, ctx: ctx, q: t, now: now}
@@ -60,8 +60,13 @@ func (s *Store) Walk(ctx context.Context, f Filter, now time.Time, yield func(in
 		if len(ids) < batch {
 			return nil
 		}
-		after = ids[len(ids)-1]
 	}
+}
+
+// place is where a page ends.
+type place struct {
+	ID   string
+	Next instant
 }
 
 // checked refuses a filter that is no pattern or names something unknown.
@@ -84,23 +89,50 @@ func (s *Store) checked(ctx context.Context, f Filter) error {
 
 func isPattern(s string) bool { return strings.ContainsAny(s, `*?[\`) }
 
-// page returns the ids of the next accounts that the filter may match.
-func (s *Store) page(ctx context.Context, t *sqlx.Tx, f Filter, after string) (ids []string, err error) {
+// page returns the ids of the next accounts that the filter may match, and where
+// they end.
+func (s *Store) page(ctx context.Context, t *sqlx.Tx, f Filter, after place) (ids []string, last place, err error) {
+	switch {
+	case isPattern(f.Invoice):
+		ids, err = s.pageOwing(ctx, t, f, after.ID)
+	case !f.due.IsZero() && f.Account == "" && f.Invoice == "":
+		return s.pageDue(ctx, t, f.due, after)
+	default:
+		ids, err = s.pageAll(ctx, t, f, after.ID)
+	}
+	if len(ids) > 0 {
+		after.ID = ids[len(ids)-1]
+	}
+	return ids, after, err
+}
+
+func (s *Store) pageAll(ctx context.Context, t *sqlx.Tx, f Filter, after string) (ids []string, err error) {
 	var in args
 	where := `id > ` + in.add(after)
-	if !f.due.IsZero() && f.Account == "" && f.Invoice == "" {
-		where += ` AND next_at <= ` + in.add(at(f.due))
-	}
 	if f.Account != "" && !isPattern(f.Account) {
 		where += ` AND id = ` + in.add(f.Account)
 	}
-	if f.Invoice != "" && !isPattern(f.Invoice) {
+	if f.Invoice != "" {
 		where += ` AND id = (SELECT account_id FROM invoices WHERE number = ` + in.add(f.Invoice) + `)`
-	} else if f.Invoice != "" {
-		return s.pageOwing(ctx, t, f, after)
 	}
 	err = t.SelectContext(ctx, &ids, `SELECT id FROM accounts WHERE `+where+` ORDER BY id LIMIT `+in.add(batch), in...)
 	return ids, err
+}
+
+// pageDue returns the next accounts that are due, by the index of those: of ten
+// million accounts a thousand may be.
+func (s *Store) pageDue(ctx context.Context, t *sqlx.Tx, due time.Time, after place) (ids []string, last place, err error) {
+	var in args
+	where := `next_at <= ` + in.add(at(due))
+	if after.ID != "" {
+		where += ` AND (next_at, id) > (` + in.add(after.Next) + `, ` + in.add(after.ID) + `)`
+	}
+	var rows []place
+	err = t.SelectContext(ctx, &rows, `SELECT id, next_at AS next FROM accounts WHERE `+where+` ORDER BY next_at, id LIMIT `+in.add(batch), in...)
+	for _, r := range rows {
+		ids, after = append(ids, r.ID), r
+	}
+	return ids, after, err
 }
 
 // pageOwing returns the ids of the next accounts with an invoice that matches

@@ -64,6 +64,7 @@ type Store struct {
 	on     dialect
 	actor  string
 	config atomic.Pointer[string]
+	woken  atomic.Pointer[string] // the configuration that accounts were woken for here; nil: none yet
 	salt   string
 	gate   chan struct{} // on SQLite, holds the one who may write
 	file   *file         // on SQLite, the database's
@@ -71,6 +72,7 @@ type Store struct {
 	commit func(*sqlx.Tx) error
 
 	connections int // at most so many
+	marks       marks
 
 	forms   [forms]form
 	swift   string
@@ -100,6 +102,7 @@ func connect(o Options) (*Store, error) {
 	}
 	s := &Store{on: on, actor: o.Actor, commit: (*sqlx.Tx).Commit, connections: o.Connections}
 	s.config.Store(&o.Config)
+	s.marks.off = on.oneWriter
 	if s.connections <= 0 {
 		s.connections = 8
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"dunning/invoices"
@@ -43,63 +44,6 @@ func (t *tx) rumour(hook string, now time.Time) error {
 	return t.note(Event{At: now, Kind: "webhook", Account: id, Invoice: invoice, Detail: "something happened to " + l.Ref})
 }
 
-// batch is how many accounts one transaction changes when all are.
-const batch = 500
-
-// Wake makes every account with open business due when the configuration is
-// another than the one they were last woken for: what Next said of them may no
-// longer hold. What failed for good under the old configuration is tried
-// again. If it is cut off, it begins anew the next time.
-func (s *Store) Wake(ctx context.Context, config string, now time.Time) error {
-	var last string
-	err := s.db.GetContext(ctx, &last, `SELECT config FROM installation WHERE id = 1`)
-	if err != nil || last == config {
-		return s.fault(ctx, err)
-	}
-	for after, more := "", true; more; {
-		err := s.write(ctx, func(t *tx) error {
-			if err := t.lockImports(); err != nil {
-				return err
-			}
-			var ids []string
-			err := t.SelectContext(ctx, &ids, `
-				SELECT a.id FROM accounts a
-				WHERE a.id > $1 AND EXISTS (SELECT 1 FROM invoices i WHERE i.account_id = a.id AND `+needed+`)
-				ORDER BY a.id LIMIT $2`, after, batch)
-			if err != nil {
-				return err
-			}
-			if more = len(ids) == batch; len(ids) == 0 {
-				return nil
-			}
-			after = ids[len(ids)-1]
-			return t.wake(ids, now)
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return s.write(ctx, func(t *tx) error {
-		if err := t.exec(`UPDATE installation SET config = $1 WHERE id = 1`, config); err != nil {
-			return err
-		}
-		return t.note(Event{At: now, Kind: "configured", Detail: "the configuration has changed; every account is looked at again"})
-	})
-}
-
-func (t *tx) wake(ids []string, now time.Time) error {
-	var in args
-	due := in.add(at(now))
-	err := t.exec(`UPDATE accounts SET version = version + 1, claims = 0, next_act = 'look', next_at = `+due+` WHERE id IN `+in.list(ids), in...)
-	if err != nil {
-		return err
-	}
-	in = nil
-	return t.exec(`
-		UPDATE invoices SET rest_act = 'look', rest_tries = 0, rest_why = ''
-		WHERE account_id IN `+in.list(ids)+` AND rest_tries > 0 AND rest_until IS NULL`, in...)
-}
-
 // lockImports keeps other imports waiting until the transaction ends: whoever
 // changes many accounts does so alone, so that no two wait for each other in a
 // circle.
@@ -123,8 +67,19 @@ func (s *Store) NextDue(ctx context.Context, acts ...invoices.Act) (due time.Tim
 		}
 		query += ` AND next_act IN ` + in.list(words)
 	}
-	err = s.db.GetContext(ctx, &first, query, in...)
-	return first.Time, !first.IsZero(), s.fault(ctx, err)
+	if err := s.db.GetContext(ctx, &first, query, in...); err != nil {
+		return time.Time{}, false, s.fault(ctx, err)
+	}
+	if len(acts) == 0 || slices.Contains(acts, invoices.Idle) { // somebody may be woken
+		since, err := s.sleeping(ctx)
+		if err != nil {
+			return time.Time{}, false, err
+		}
+		if first.IsZero() || !since.IsZero() && since.Before(first.Time) {
+			first = since
+		}
+	}
+	return first.Time, !first.IsZero(), nil
 }
 
 // Stats is how the installation is doing.
@@ -148,12 +103,12 @@ func (s *Store) Stats(ctx context.Context, now time.Time) (Stats, error) {
 	}
 	err := s.db.GetContext(ctx, &row, `
 		SELECT (SELECT COUNT(*) FROM accounts WHERE next_at <= $1) AS due,
-			(SELECT MIN(wants_at) FROM accounts WHERE wants_at IS NOT NULL AND claims < $3) AS oldest,
-			(SELECT COUNT(*) FROM accounts WHERE claims >= $3) AS broken,
+			(SELECT MIN(wants_at) FROM accounts WHERE wants_at IS NOT NULL AND claims < 8) AS oldest,
+			(SELECT COUNT(*) FROM accounts WHERE claims >= 8) AS broken,
 			(SELECT COUNT(*) FROM alarms WHERE closed_at IS NULL) AS alarms,
 			(SELECT COUNT(*) FROM accounts WHERE next_person) AS people,
-			(SELECT COUNT(*) FROM letters WHERE state = $2) AS uncertain,
-			(SELECT COUNT(*) FROM incidents WHERE closed_at IS NULL) AS incidents`, at(now), string(invoices.Uncertain), invoices.MaxClaims)
+			(SELECT COUNT(*) FROM letters WHERE state IN ('sending', 'uncertain', 'resend', 'delayed') AND state = 'uncertain') AS uncertain,
+			(SELECT COUNT(*) FROM incidents WHERE closed_at IS NULL) AS incidents`, at(now))
 	if err != nil {
 		return Stats{}, s.fault(ctx, err)
 	}

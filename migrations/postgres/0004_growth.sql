@@ -1,0 +1,36 @@
+-- +goose Up
+
+-- What a claim reads: the accounts that wait for one act, in the order in which
+-- they fall due, and nothing else. Those that are leased or were claimed in
+-- vain are elsewhere, so that they stand in nobody's way.
+CREATE INDEX accounts_ready ON accounts (next_act, next_at, id)
+    WHERE next_at IS NOT NULL AND lease_id = '' AND claims < 2;
+-- Those that somebody has, by when the lease ends.
+CREATE INDEX accounts_leased ON accounts (lease_until)
+    WHERE lease_id <> '' AND claims < 2;
+-- Those claimed in vain, which are claimed alone, and those set aside.
+CREATE INDEX accounts_vain ON accounts (claims, next_at, id) WHERE claims >= 2 AND claims < 8;
+CREATE INDEX accounts_aside ON accounts (id) WHERE claims >= 8;
+-- Those that wait for a person.
+CREATE INDEX accounts_person ON accounts (id) WHERE next_person;
+
+-- Accounts are to be looked at again, because the configuration is another or a
+-- source was read after long: how far that has come, all up to this id (NULL: all
+-- of them), since when, and whether what failed for good is tried again.
+ALTER TABLE installation ADD COLUMN woken_to TEXT;
+ALTER TABLE installation ADD COLUMN woken_at TIMESTAMPTZ;
+ALTER TABLE installation ADD COLUMN woken_rests BOOLEAN NOT NULL DEFAULT FALSE;
+
+-- Rows that change often get room on their page, so that a change which touches
+-- no index needs no new entry in any; and what is dead is cleared away when a
+-- fiftieth of a table is, not a fifth of ten million.
+ALTER TABLE accounts SET (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
+    autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 1);
+ALTER TABLE links SET (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
+    autovacuum_analyze_scale_factor = 0.02);
+ALTER TABLE invoices SET (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02);
+ALTER TABLE steps SET (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02);
+ALTER TABLE letters SET (fillfactor = 90, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.02);
+
+-- The bytes of letters are compressed already.
+ALTER TABLE letters ALTER COLUMN raw SET STORAGE EXTERNAL;
