@@ -30,6 +30,7 @@ type dialect struct {
 	skipLocked   string // after a SELECT: leave out rows that somebody else is claiming
 	lockRow      string // after a SELECT: wait until nobody else is changing the row
 	lockImports  string // a statement that keeps other imports waiting; empty: there are none
+	lockClaims   string // a statement that keeps everybody from changing accounts; empty: nobody can
 	schema       string // counts the tables named goose_db_version
 
 	clock     string // a statement that tells the server's time; empty: it is ours
@@ -62,13 +63,14 @@ func postgresDialect(o Options, w *way) dialect {
 		snapshot: sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead}, rows: 500, keys: 5000,
 		byKey: planning("off"), whole: planning("on"),
 		skipLocked: ` FOR UPDATE SKIP LOCKED`, lockRow: ` FOR UPDATE`, lockImports: `LOCK TABLE loads IN SHARE ROW EXCLUSIVE MODE`,
-		schema:    `SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('goose_db_version')`,
-		clock:     `SELECT statement_timestamp()`,
-		leaseOver: `lease_until <= statement_timestamp()`,
-		leaseEnd:  `statement_timestamp() + CAST(%s AS BIGINT) * INTERVAL '1 microsecond'`,
-		leaseArg:  func(_ time.Time, d time.Duration) any { return d.Microseconds() },
-		again:     func(err error) bool { c := postgresCode(err); return c == "40001" || c == "40P01" },
-		plain:     w.plain,
+		lockClaims: `LOCK TABLE accounts IN SHARE ROW EXCLUSIVE MODE`,
+		schema:     `SELECT COUNT(*) FROM pg_class WHERE oid = to_regclass('goose_db_version')`,
+		clock:      `SELECT statement_timestamp()`,
+		leaseOver:  `lease_until <= statement_timestamp()`,
+		leaseEnd:   `statement_timestamp() + CAST(%s AS BIGINT) * INTERVAL '1 microsecond'`,
+		leaseArg:   func(_ time.Time, d time.Duration) any { return d.Microseconds() },
+		again:      func(err error) bool { c := postgresCode(err); return c == "40001" || c == "40P01" },
+		plain:      w.plain,
 	}
 	if o.Leases == ByCaller {
 		d.leaseByCaller()

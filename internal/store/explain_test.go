@@ -79,7 +79,7 @@ func TestPlansOfStatements(t *testing.T) {
 var wide = regexp.MustCompile(`(?m)Seq Scan on (accounts|invoices|links|steps|letters)|SCAN (a|i|w|u|accounts|invoices|links|steps|letters)( |$)`)
 
 // few are indexes that hold few of the rows: to read all of one is right.
-var few = regexp.MustCompile(`SCAN \w+ USING (COVERING )?INDEX (accounts_aside|accounts_person|letters_unsettled)`)
+var few = regexp.MustCompile(`SCAN \w+ USING (COVERING )?INDEX (accounts_leased|accounts_aside|accounts_person|letters_unsettled)`)
 
 // explainAll does what is done for many accounts and returns how.
 func explainAll(t *testing.T, s *Store, tap *tap) string {
@@ -159,6 +159,9 @@ var operations = []struct {
 		}))
 	}, nil},
 	{"how the installation is doing", func(ctx context.Context, s *Store) error { return ask(s.Stats(ctx, monday)) }, []string{"accounts"}}, // it counts those that are due
+	{"a source that is not believed", func(ctx context.Context, s *Store) error {
+		return s.Doubt(ctx, "erp", "it could not be read", monday)
+	}, nil},
 	{"an import that adds and changes", importSome, nil},
 }
 

@@ -98,10 +98,10 @@ func (t *tx) doubt(source, why string, now time.Time) error {
 		return err
 	}
 	if was == "" || why == "" { // letters that were decided upon must not leave; those that waited may
-		err := t.exec(`
-			UPDATE accounts SET version = version + 1, next_act = 'look', next_at = $2
-			WHERE id IN (SELECT account_id FROM invoices WHERE source = $1 AND status = 'open')`, source, at(now))
-		if err != nil {
+		if err := t.disturb(source, now); err != nil {
+			return err
+		}
+		if err := t.askSweep(false, now); err != nil {
 			return err
 		}
 	}
@@ -113,6 +113,28 @@ func (t *tx) doubt(source, why string, now time.Time) error {
 	}
 	_, err := t.raise(invoices.Alarm{Kind: invoices.AlarmSource, Key: source, At: now, Detail: "the source " + source + " is not believed, nothing is sent for its invoices: " + why}, "")
 	return err
+}
+
+// disturb changes the version of the accounts with open invoices of a source that
+// somebody has just now. Whoever claims one later reads the source, too. Until the
+// transaction ends nobody claims any.
+func (t *tx) disturb(source string, now time.Time) error {
+	if t.s.on.lockClaims != "" {
+		if err := t.exec(t.s.on.lockClaims); err != nil {
+			return err
+		}
+	}
+	for _, lane := range []string{leased, vain, `claims >= 8`} {
+		err := t.exec(`
+			UPDATE accounts SET version = version + 1, next_act = 'look', next_at = $2
+			WHERE `+lane+` AND lease_id <> ''
+				AND (SELECT 1 FROM invoices i WHERE i.account_id = accounts.id AND i.source = $1 AND i.status = 'open' LIMIT 1) IS NOT NULL`,
+			source, at(now))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // An importer takes in one load in one transaction.
