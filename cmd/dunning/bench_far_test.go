@@ -87,6 +87,7 @@ func sandboxProcess(b *testing.B) (url, smtp string) {
 		if err := cmd.Wait(); err != nil {
 			b.Errorf("the sandbox: %v", err)
 		}
+		b.Logf("the sandbox took %v of processor time", cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
 	})
 	for lines := bufio.NewScanner(out); url == "" || smtp == ""; {
 		if !lines.Scan() {

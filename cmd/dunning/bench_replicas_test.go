@@ -31,7 +31,7 @@ const replicaHands = 4
 // No customer gets a second letter, and no step of an invoice is lost.
 // DUNNING_BENCH_REPLICAS sets the number of invoices for each process.
 func BenchmarkReplicas(b *testing.B) {
-	each := asked(b, "DUNNING_BENCH_REPLICAS", 200)
+	each := asked(b, "DUNNING_BENCH_REPLICAS", 160)
 	one := 0.0
 	for _, replicas := range []int{1, 2, 4, 8} {
 		b.Run(fmt.Sprint("processes=", replicas), func(b *testing.B) {
@@ -117,7 +117,7 @@ func (w *farTown) shares(url string) (took time.Duration, sent []int) {
 // number of rounds, a month being 720, DUNNING_BENCH_BLOAT the number of
 // invoices.
 func BenchmarkBloat(b *testing.B) {
-	n, rounds := asked(b, "DUNNING_BENCH_BLOAT", 200), asked(b, "DUNNING_BENCH_ROUNDS", 40)
+	n, rounds := asked(b, "DUNNING_BENCH_BLOAT", 200), asked(b, "DUNNING_BENCH_ROUNDS", 25)
 	for b.Loop() {
 		server := pgtest.Start(b, "autovacuum_naptime=1s")
 		url := server.Database(b, "books", "")

@@ -36,6 +36,9 @@ func BenchmarkStart(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
+		if info.Size() > mostBytes {
+			b.Errorf("the binary has %d bytes; at most %d were promised", info.Size(), int(mostBytes))
+		}
 		for b.Loop() {
 			took := median(b, runs, release, "version")
 			b.ReportMetric(float64(info.Size())/1e6, "MB")
