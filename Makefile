@@ -6,7 +6,7 @@ VERSION  ?= development
 RACE     ?= -race
 PACKAGES ?= ./...
 
-.PHONY: test deps lint build race bench crash faults kill simulate mutants fuzz fuzz-list clean
+.PHONY: test deps lint build race bench bench-full bench-guard crash faults kill simulate mutants fuzz fuzz-list clean
 
 # All tests. Installs PostgreSQL, PgBouncer, Postfix and its password checker first where
 # they are missing (as root on Debian or Ubuntu); never skips in silence.
@@ -56,10 +56,23 @@ fuzz:
 fuzz-list:
 	@GO='$(GO)' sh deploy/fuzz list $(PACKAGES)
 
-# Speed, as ratios against bare loops in the same run.
+# Speed, as ratios against bare loops in the same run, bounded to a few minutes;
+# docs/performance.md says what each means. bench-full is the whole, in hours.
 bench: deps
-	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 30m ./cmd/dunning
+	$(GO) test -run '^$$' -bench 'EndToEnd|Latency|Replicas|Start' -benchtime 1x -timeout 30m ./cmd/dunning
+	$(GO) test -run '^$$' -bench 'Visit|Growth' -benchtime 1x -timeout 30m ./internal/store
+	$(GO) test -run '^$$' -bench . -benchtime 200ms ./invoices ./templates ./mailer ./internal/costplus
+
+bench-full: deps
+	DUNNING_BENCH=50000 DUNNING_BENCH_FAR=5000 DUNNING_BENCH_SCRIPT=200 DUNNING_BENCH_REPLICAS=2000 DUNNING_BENCH_MEMORY=1000000 \
+		$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 0 ./cmd/dunning
+	DUNNING_GROWTH=10000,1000000,10000000 $(GO) test -run '^$$' -bench . -benchtime 1x -timeout 0 ./internal/store
 	$(GO) test -run '^$$' -bench . ./invoices ./templates ./mailer ./internal/costplus
+
+# Fails when a ratio has fallen far below what it was.
+bench-guard: deps
+	DUNNING_BENCH_GUARD=on DUNNING_BENCH=2000 $(GO) test -run '^$$' -bench EndToEnd -benchtime 1x ./cmd/dunning
+	DUNNING_BENCH_GUARD=on $(GO) test -run '^$$' -bench Visit/.*/hands=128 -benchtime 1x ./internal/store
 
 lint:
 	$(GO) vet $(PACKAGES)

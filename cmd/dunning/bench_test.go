@@ -59,6 +59,7 @@ type bench struct {
 // newBench imports n due invoices of as many customers.
 func newBench(b *testing.B, database string, n, hands, conn int, latency time.Duration) *bench {
 	b.Helper()
+	tune()
 	w := &bench{town: &town{t: b, dir: b.TempDir()}, hands: hands, conn: conn}
 	w.api, w.smtp = startFar(b, "api", latency), startFar(b, "smtp", latency)
 	host, port, err := net.SplitHostPort(w.smtp.addr)
@@ -273,7 +274,9 @@ func BenchmarkEndToEnd(b *testing.B) {
 				b.ReportMetric(float64(n)/worker.Seconds(), "invoices/s")
 				b.ReportMetric(float64(n)/posts.Seconds(), "bare-posts/s")
 				b.ReportMetric(float64(n)/mails.Seconds(), "bare-mails/s")
-				b.ReportMetric((posts+mails).Seconds()/worker.Seconds(), "ratio-to-bare")
+				ratio := (posts + mails).Seconds() / worker.Seconds()
+				b.ReportMetric(ratio, "ratio-to-bare")
+				guard(b, "ratio-to-bare", ratio, 0.05)
 				each := float64(spent.Microseconds()) / float64(n)
 				b.ReportMetric(each, "us-cpu/invoice")
 				for name, share := range shares {
@@ -281,6 +284,16 @@ func BenchmarkEndToEnd(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// guard fails the benchmark when a ratio is far below what it was, if
+// DUNNING_BENCH_GUARD is set, as CI does. The margin is several times what
+// machines differ by.
+func guard(b *testing.B, what string, ratio, least float64) {
+	b.Helper()
+	if os.Getenv("DUNNING_BENCH_GUARD") != "" && ratio < least {
+		b.Fatalf("%s is %.3f, and should never be below %.3f", what, ratio, least)
 	}
 }
 
