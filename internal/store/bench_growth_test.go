@@ -124,33 +124,22 @@ func BenchmarkGrowthOfClaims(b *testing.B) {
 }
 
 // BenchmarkGrowthUnderASnapshot: what a claim takes at the beginning and at the
-// end of a long queue, while another session keeps an old snapshot of it open,
-// and while none does.
+// end of a long queue: while no other session has a snapshot of it open, while
+// one has, and while one has and claims begin at the beginning.
 func BenchmarkGrowthUnderASnapshot(b *testing.B) {
-	var p95 []time.Duration
-	for _, open := range []bool{false, true} {
+	var all [3]lapses
+	for i, says := range []string{"none", "open", "open, without marks"} {
 		s := grown(b, pgtest.Database, growing[len(growing)-1]/4)
-		if open {
-			other, err := s.db.Beginx()
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer func() { _ = other.Rollback() }()
-			var n int
-			if _, err := other.Exec(`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET LOCAL idle_in_transaction_session_timeout = 0`); err != nil {
-				b.Fatal(err)
-			}
-			if err := other.Get(&n, `SELECT COUNT(*) FROM accounts`); err != nil {
-				b.Fatal(err)
-			}
+		if i > 0 {
+			defer snapshot(b, s)()
 		}
-		var all lapses
+		s.marks.off = i == 2
 		for {
 			took, list := claimed(b, s, 16, invoices.Idle)
 			if len(list) == 0 {
 				break
 			}
-			all = append(all, took)
+			all[i] = append(all[i], took)
 			var in args
 			var ids []string
 			for _, a := range list {
@@ -160,11 +149,28 @@ func BenchmarkGrowthUnderASnapshot(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-		tenth := max(1, len(all)/10)
-		b.Logf("snapshot open: %v; %d claims; the first tenth %v; the last %v", open, len(all), all[:tenth], all[len(all)-tenth:])
-		p95 = append(p95, all.at(95))
+		tenth := max(1, len(all[i])/10)
+		b.Logf("snapshot: %-20s %d claims; the first tenth %v; the last %v", says, len(all[i]), all[i][:tenth], all[i][len(all[i])-tenth:])
 	}
-	b.ReportMetric(float64(p95[1])/float64(p95[0]), "p95-open/p95-none")
+	b.ReportMetric(float64(all[1].at(95))/float64(all[0].at(95)), "p95-open/p95-none")
+	b.ReportMetric(float64(all[2].at(95))/float64(all[0].at(95)), "p95-unmarked/p95-none")
+}
+
+// snapshot opens a session that sees the database as it is now, until end.
+func snapshot(b *testing.B, s *Store) (end func()) {
+	b.Helper()
+	other, err := s.db.Beginx()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := other.Exec(`SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET LOCAL idle_in_transaction_session_timeout = 0`); err != nil {
+		b.Fatal(err)
+	}
+	var n int
+	if err := other.Get(&n, `SELECT COUNT(*) FROM accounts`); err != nil {
+		b.Fatal(err)
+	}
+	return func() { _ = other.Rollback() }
 }
 
 // BenchmarkGrowthOfWaking: what it takes to have every account looked at again,
