@@ -2,6 +2,7 @@ package invoices
 
 import (
 	"fmt"
+	"hash/fnv"
 	"strings"
 	"time"
 
@@ -118,12 +119,21 @@ func (v *view) ours(l *Link) bool { return v.p.Key.Knows(l.Key) }
 
 // lookAt returns when a link is to be looked at next, or the zero time for one
 // that is final or made with another key. A payment under way is looked at
-// often, a link that ended rarely: a slow bank may still complete it.
+// often, a link that ended rarely: a slow bank may still complete it. Otherwise
+// it is the rarer the longer nothing has happened to the link, for people pay
+// soon after a letter or not for long: after an eighth of that time, within the
+// bounds of the policy. It depends on the last look alone, so that asking twice
+// changes nothing; and it is a little different for every link and look, so that
+// a million links that were made in one run do not stay together.
 func (v *view) lookAt(l *Link) time.Time {
 	if !l.Made() || l.final() || !v.ours(l) {
 		return time.Time{}
 	}
 	every := v.p.Link.Poll
+	if quiet := l.Seen.Sub(v.stirred(l)); v.p.Link.PollMax > every && !l.Seen.IsZero() {
+		every = min(max(every, quiet/8), v.p.Link.PollMax)
+		every -= every / 100 * spread(l)
+	}
 	switch {
 	case l.State == Trying:
 		every = min(every, 5*time.Minute)
@@ -135,6 +145,25 @@ func (v *view) lookAt(l *Link) time.Time {
 		at = l.Expires
 	}
 	return at
+}
+
+// stirred returns when something last happened to a link: it changed, or was
+// mailed.
+func (v *view) stirred(l *Link) time.Time {
+	last := l.Since
+	for i := range v.inv.Steps {
+		if o := &v.inv.Steps[i]; o.Gen == l.Gen && o.Result == Sent && o.At.After(last) {
+			last = o.At
+		}
+	}
+	return last
+}
+
+// spread returns 0 to 15, by a link and when it was looked at.
+func spread(l *Link) time.Duration {
+	h := fnv.New32a()
+	fmt.Fprint(h, l.Ref, l.Seen.Unix())
+	return time.Duration(h.Sum32() % 16)
 }
 
 // nextLook returns when the first of the invoice's links is to be looked at.

@@ -107,7 +107,8 @@ type LinkTerms struct {
 	MinLife     period.Period // a link with less to live than this is not mailed (R11)
 	OnExpiry    AtExpiry
 	MaxRenewals int
-	Poll        time.Duration // how often a link is looked at
+	Poll        time.Duration // how often a link is looked at, at most, unless a payment is under way
+	PollMax     time.Duration // how rarely, at most; not more than Poll: always as often
 }
 
 // AtExpiry says what to do when a link ends unpaid.

@@ -49,7 +49,7 @@ func (c *Config) policy(n node, p *invoices.Policy) {
 	p.Interest = m["interest"].interest()
 	p.Grace = m["promise_grace"].days(0, 60, 3)
 	p.MaxItems = min(500, max(50, int(40*c.CostPlus.PerSecond)))
-	life := m["link"].linkTerms(p)
+	life := m["link"].linkTerms(p, c.CostPlus.WebhookURL != "")
 	ladder := c.steps(m["steps"], p)
 	ladder.climb(p)
 	ladder.outlive(p, life)
@@ -116,17 +116,26 @@ func (n node) amounts(among []string) map[string]int64 {
 }
 
 // linkTerms reads how payment links are made and renewed. It returns where the
-// life of a link is set, for mistakes about it.
-func (n node) linkTerms(p *invoices.Policy) node {
+// life of a link is set, for mistakes about it. Where Cost+ is told whom to call,
+// it need be asked less.
+func (n node) linkTerms(p *invoices.Policy, called bool) node {
 	const day = 24 * time.Hour
-	m := n.settings("expires_after", "lead", "on_expiry", "max_renewals", "min_life", "poll")
+	often, rarely := 15*time.Minute, 12*time.Hour
+	if called {
+		often, rarely = time.Hour, day
+	}
+	m := n.settings("expires_after", "lead", "on_expiry", "max_renewals", "min_life", "poll", "poll_max")
 	p.Link = invoices.LinkTerms{
 		Life:        period.Period{Days: 30},
 		Lead:        m["lead"].span(60*day, period.Period{Days: 1}),
 		MinLife:     m["min_life"].span(60*day, period.Period{Days: 3}),
 		OnExpiry:    invoices.AtExpiry(m["on_expiry"].word("mail", "mail", "next_step", "leave")),
 		MaxRenewals: m["max_renewals"].integer(0, 100, 3),
-		Poll:        m["poll"].duration(time.Minute, 7*day, time.Hour),
+		Poll:        m["poll"].duration(time.Minute, 7*day, often),
+	}
+	p.Link.PollMax = m["poll_max"].duration(time.Minute, 7*day, max(rarely, p.Link.Poll))
+	if p.Link.PollMax < p.Link.Poll {
+		m["poll_max"].wrong("poll_max is shorter than poll: a link would be asked about more often the longer nothing happens; write at least as long a time")
 	}
 	life := m["expires_after"]
 	given, ok := life.life()

@@ -47,7 +47,7 @@ func TestDefaults(t *testing.T) {
 		{"no holidays", p.Calendar.Working(civil.Date{Year: 2026, Month: time.December, Day: 25}), true},
 		{"pacing", []int{p.MinGap, p.MaxPerWeek, p.MaxLateness, p.PendingMax}, []int{3, 2, 14, 5}},
 		{"doubts are held", p.OnUncertain, invoices.HoldLetter},
-		{"links live a month", p.Link, invoices.LinkTerms{Life: period.Period{Days: 30}, Lead: period.Period{Days: 1}, MinLife: period.Period{Days: 3}, OnExpiry: invoices.MailNew, MaxRenewals: 3, Poll: time.Hour}},
+		{"links live a month", p.Link, invoices.LinkTerms{Life: period.Period{Days: 30}, Lead: period.Period{Days: 1}, MinLife: period.Period{Days: 3}, OnExpiry: invoices.MailNew, MaxRenewals: 3, Poll: 15 * time.Minute, PollMax: 12 * time.Hour}},
 		{"one letter for all that is due", p.Steps[0].Single, false},
 		{"nothing listens", c.Web, Web{}},
 		{"thirty-two workers", c.Workers, 32},
