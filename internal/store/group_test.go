@@ -35,7 +35,11 @@ func newConvoy(t *testing.T, s *Store, n int) *convoy {
 		t.Fatalf("claimed %d accounts, %v", len(c.accounts), err)
 	}
 	slices.SortFunc(c.accounts, func(a, b invoices.Account) int { return int(a.ID[5]) - int(b.ID[5]) })
-	s.commit = func(x *sqlx.Tx) error { c.commits.Add(1); return x.Commit() }
+	s.commit = func(x *sqlx.Tx) error {
+		err := x.Commit()
+		c.commits.Add(1)
+		return err
+	}
 	return c
 }
 
