@@ -188,6 +188,7 @@ var (
 	planID     = regexp.MustCompile(`\b[0-9a-f]{10}\b`)
 	stamps     = regexp.MustCompile(`\b[0-9a-f]{16}\b`)
 	workers    = regexp.MustCompile(`worker \S+/[0-9]+`)
+	queued     = regexp.MustCompile(`queued as [0-9]+`) // in whatever order letters came
 	passingIDs = regexp.MustCompile(`test:[0-9a-f]{8}|live:[0-9a-f]{8}|127\.0\.0\.1:[0-9]+`)
 )
 
@@ -214,6 +215,7 @@ func (r *reader) command(line string) string {
 	out = strings.ReplaceAll(planID.ReplaceAllString(out, "PLAN"), r.dir+"/", "")
 	out = stamps.ReplaceAllString(out, "CONFIG")
 	out = workers.ReplaceAllString(out, "worker")
+	out = queued.ReplaceAllString(out, "queued as 4XF2K1")
 	out = passingIDs.ReplaceAllStringFunc(out, func(id string) string {
 		if strings.HasPrefix(id, "127") {
 			return "HOST"
