@@ -2,6 +2,7 @@ package jobs_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"slices"
@@ -255,7 +256,7 @@ func (w *world) fault(err error) error {
 
 func (w *world) Compose(l invoices.Letter) (invoices.Letter, error) {
 	l.Raw = []byte(l.Subject + "\r\n\r\n" + l.Plain + "\r\n")
-	l.MessageID, l.Digest = l.ID+"@example.com", fmt.Sprintf("%064x", len(l.Raw))
+	l.MessageID, l.Digest = l.ID+"@example.com", fmt.Sprintf("%x", sha256.Sum256(l.Raw))
 	return l, nil
 }
 

@@ -260,7 +260,7 @@ func BenchmarkEndToEnd(b *testing.B) {
 				if database == "postgres" {
 					url = pgtest.Database(b)
 				}
-				w := newBench(b, url, n, size(b, "DUNNING_BENCH_HANDS", 128), 32, 0)
+				w := newBench(b, url, n, size(b, "DUNNING_BENCH_HANDS", 128), size(b, "DUNNING_BENCH_CONN", 32), 0)
 				before := cpu(b)
 				var worker time.Duration
 				shares := split(b, func() { worker = w.do("email-links") })

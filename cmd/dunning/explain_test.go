@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -138,8 +139,9 @@ func (p *past) letter(id, template string, items []invoices.Item, as invoices.Re
 	l := invoices.Letter{
 		ID: id, Try: 1, Account: "ACME", Template: template, Language: "en", Single: template == "request", Items: items,
 		To: []string{"finance@acme.example"}, State: invoices.Sending, At: p.now, Text: invoices.Text{Subject: "Invoice of Example BV"},
-		MessageID: id + "@example.com", Raw: []byte("Subject: x\r\n\r\nx\r\n"), Digest: strings.Repeat("0", 64),
+		MessageID: id + "@example.com", Raw: []byte("Subject: x\r\n\r\nx\r\n"),
 	}
+	l.Digest = fmt.Sprintf("%x", sha256.Sum256(l.Raw))
 	p.work(invoices.LetterStarted{Letter: l, Patience: time.Minute},
 		invoices.LetterEnded{ID: id, Try: 1, Result: as, At: p.now.Add(2 * time.Second), Why: reply, Dialogue: dialogue})
 }

@@ -26,10 +26,7 @@ func (s *Store) Begin(ctx context.Context, a invoices.Account, in invoices.Inten
 		return s.intend(ctx, a, c, s.intent(&a, c.At, nil), func(r *intents) error { return r.linkWanted(c) })
 	case invoices.LetterStarted:
 		c = settledStarted(c)
-		raw, err := pack(c.Letter.Raw)
-		if err != nil {
-			return a, err
-		}
+		raw := pack(c.Letter.Raw)
 		patience := s.on.leaseArg(c.Letter.At, c.Patience+margin)
 		return s.intend(ctx, a, c, s.intent(&a, c.Letter.At, patience), func(r *intents) error { return r.letterStarted(c, raw) })
 	}

@@ -162,10 +162,7 @@ func plain(w *sheet, a invoices.Account, step any) error {
 		w.add(intended, a.ID, a.Version, a.Lease, at(c.At), nil)
 		return (&intents{w, &a}).linkWanted(c)
 	case invoices.LetterStarted:
-		raw, err := pack(c.Letter.Raw)
-		if err != nil {
-			return err
-		}
+		raw := pack(c.Letter.Raw)
 		w.add(intended, a.ID, a.Version, a.Lease, at(c.Letter.At), at(monday.Add(time.Hour)))
 		return (&intents{w, &a}).letterStarted(c, raw)
 	}

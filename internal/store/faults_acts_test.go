@@ -2,7 +2,9 @@ package store_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"time"
 
 	"dunning/internal/money"
@@ -185,8 +187,9 @@ func (w *world) seen(state invoices.LinkState) invoices.LinkSeen {
 func (w *world) started(try int) invoices.LetterStarted {
 	l := invoices.Letter{
 		ID: "letter-" + w.mark, Try: try, Account: w.mark, Template: "friendly", Language: "nl", To: []string{w.mark + "@example.com"},
-		State: invoices.Sending, At: w.now, MessageID: w.mark + "@example.com", Digest: "d1", Raw: []byte("Subject: x\r\n\r\n.\r\n\x00\xff"),
+		State: invoices.Sending, At: w.now, MessageID: w.mark + "@example.com", Raw: []byte("Subject: x\r\n\r\n.\r\n\x00\xff"),
 	}
+	l.Digest = fmt.Sprintf("%x", sha256.Sum256(l.Raw))
 	l.Subject = "About " + w.mark
 	for i := range 2 {
 		l.Items = append(l.Items, invoices.Item{Invoice: w.invoice(i), Episode: 1, Step: "friendly", Gen: 1, Amount: money.Amount{Minor: 12000, Currency: "EUR"}})

@@ -18,7 +18,7 @@ func (s *Store) Propose(ctx context.Context, p invoices.Plan) error {
 	if err != nil {
 		return err
 	}
-	raw, err := pack([]byte(text.(string)))
+	raw, err := zip([]byte(text.(string)))
 	if err != nil {
 		return err
 	}
@@ -150,7 +150,7 @@ type planItems struct {
 
 func (r *planItems) plan() (invoices.Plan, error) {
 	p := r.planRow.plan()
-	text, err := unpack(r.Items)
+	text, err := unzip(r.Items)
 	if err != nil {
 		return p, fmt.Errorf("plan %s: its stored letters are damaged: %w", r.ID, err)
 	}

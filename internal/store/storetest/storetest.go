@@ -5,6 +5,7 @@ package storetest
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"iter"
 	"slices"
@@ -230,12 +231,15 @@ func (b *bench) linked(a invoices.Account, number string, gen int) invoices.Acco
 	return b.end(a, b.seen(number, *a.Find(number).Link(gen), invoices.New))
 }
 
+func digest(raw []byte) string { return fmt.Sprintf("%x", sha256.Sum256(raw)) }
+
 // started returns the intent to send a letter about a step of some invoices.
 func (b *bench) started(a invoices.Account, id, step string, numbers ...string) invoices.LetterStarted {
 	l := invoices.Letter{
 		ID: id, Try: 1, Account: a.ID, Template: step, Language: "nl", To: []string{a.Email}, CC: a.CC, State: invoices.Sending, At: b.now,
-		MessageID: id + "@example.com", Digest: "d1", Raw: []byte("Subject: x\r\n\r\n.\r\n\x00\xff" + id),
+		MessageID: id + "@example.com", Raw: []byte("Subject: x\r\n\r\n.\r\n\x00\xff" + id),
 	}
+	l.Digest = digest(l.Raw)
 	l.Subject, l.Plain = "About "+step, "words"
 	for _, n := range numbers {
 		inv := a.Find(n)
