@@ -34,7 +34,10 @@ const (
 		items, recipients, cc, subject, message_id, digest, raw, reply, dialogue)`
 )
 
-// write down the forms of a dialect.
+// write down the forms of a dialect. What a row must be besides its key is said
+// such that it is no reason to read an index of rows that are so: PostgreSQL
+// would, having planned for a table that was empty, and find there whatever was
+// so once.
 func formsOf(on *dialect) [forms]form {
 	until := fmt.Sprintf(on.leaseEnd, `$5`)
 	leaseType := number
@@ -99,7 +102,7 @@ func formsOf(on *dialect) [forms]form {
 		},
 		nextTries: {
 			verb:  `UPDATE letters SET ` + letterFields + ` = (` + placeholders(len(letterTypes)) + `)`,
-			where: `id = $1 AND try = $2 - 1 AND state IN ('delayed', 'resend')`, types: letterTypes, exact: true,
+			where: `id = $1 AND try = $2 - 1 AND state NOT IN ('sending', 'sent', 'skipped', 'failed', 'uncertain')`, types: letterTypes, exact: true,
 			wrong: func(row []any) string { return fmt.Sprintf("letter %s cannot be started as try %d", row[0], row[1]) },
 		},
 		endedLetters: {
@@ -118,7 +121,7 @@ func formsOf(on *dialect) [forms]form {
 		},
 		stepsAgain: {
 			verb:  `UPDATE steps SET result = 'sending', at = $5, why = ''`,
-			where: `invoice = $1 AND episode = $2 AND step = $3 AND letter_id = $4 AND result = 'resend'`,
+			where: `invoice = $1 AND episode = $2 AND step = $3 AND (letter_id = $4) IS TRUE AND result NOT IN ('sending', 'sent', 'skipped', 'failed', 'uncertain')`,
 			types: columns(times(1, text), times(1, number), times(2, text), times(1, moment)), exact: true,
 			wrong: func(row []any) string {
 				return fmt.Sprintf("letter %s: not all of its steps are to be sent again", row[3])
@@ -135,7 +138,7 @@ func formsOf(on *dialect) [forms]form {
 		},
 		endedSteps: {
 			verb:  `UPDATE steps SET result = $5, at = $6, why = $7`,
-			where: `invoice = $1 AND episode = $2 AND step = $3 AND letter_id = $4 AND result IN ('sending', 'uncertain', 'resend')`,
+			where: `invoice = $1 AND episode = $2 AND step = $3 AND (letter_id = $4) IS TRUE AND result NOT IN ('sent', 'skipped', 'failed')`,
 			types: columns(times(1, text), times(1, number), times(3, text), times(1, moment), times(1, text)),
 		},
 		rests: {

@@ -120,6 +120,7 @@ func (w *way) dsn() string {
 		}
 		if w.keys {
 			q.Set("plan_cache_mode", "force_generic_plan") // it cannot get better
+			q.Set("enable_bitmapscan", "off")
 			for _, name := range detours {
 				q.Set(name, "off")
 			}

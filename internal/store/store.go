@@ -29,6 +29,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/jmoiron/sqlx"
 )
@@ -120,6 +121,10 @@ func connect(o Options) (*Store, error) {
 	return s, nil
 }
 
+// rereading is how often PostgreSQL reads the statements of shared transactions
+// anew: what it planned for an empty database is wrong after the first import.
+const rereading = time.Minute
+
 func (s *Store) use(db *sqlx.DB) {
 	db.SetMaxOpenConns(s.connections)
 	db.SetMaxIdleConns(s.connections)
@@ -141,6 +146,7 @@ func (s *Store) begin(ctx context.Context, o Options) error {
 			return err
 		}
 		s.carrier.SetMaxOpenConns(cap(s.group.turns))
+		s.carrier.SetConnMaxLifetime(rereading)
 	}
 	if o.Migrate {
 		if _, _, err := s.Migrate(ctx); err != nil {
