@@ -114,6 +114,8 @@ func TestR02_WakingBreaksAnywhere(t *testing.T) {
 		w.claim()
 		y.must(y.clean.Release(t.Context(), w.a, invoices.Decision{Act: invoices.Idle}, w.now)) // due never
 	}
+	_, err := y.direct.Exec(`UPDATE installation SET config = 'the first'`)
+	y.must(err)
 	state := func() (asleep int, config string, wish bool) {
 		y.must(y.direct.QueryRow(`SELECT (SELECT COUNT(*) FROM accounts WHERE next_at IS NULL), config, woken_to IS NOT NULL FROM installation`).Scan(&asleep, &config, &wish))
 		return asleep, config, wish

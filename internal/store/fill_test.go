@@ -28,6 +28,7 @@ func fill(tb testing.TB, s *Store, f filling) {
 	then := s.after(`-864000`)
 	name := `substr(CAST(100000000 + i AS TEXT), 2)`
 	statements := []string{
+		`UPDATE installation SET config = 'the first'`,
 		`INSERT INTO sources (name, loaded_at, rows_read) SELECT 'erp', ` + then + `, {n} FROM {one}`,
 		`INSERT INTO accounts (id, name, email, next_act, next_at)
 			SELECT 'a' || {name}, 'Customer ' || i, 'c' || i || '@example.com', ` + act + `, ` + due + ` FROM {rows}`,

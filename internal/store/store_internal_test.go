@@ -43,6 +43,7 @@ func each(t *testing.T, leases Leases, test func(*testing.T, *Store)) {
 // owe imports so many accounts with so many invoices each.
 func owe(t testing.TB, s *Store, accounts, each int) {
 	t.Helper()
+	run(t, s, `UPDATE installation SET config = 'the first'`)
 	var rows iter.Seq2[invoices.Row, error] = func(yield func(invoices.Row, error) bool) {
 		for i := range accounts * each {
 			id := fmt.Sprintf("a%05d", i%accounts)

@@ -25,7 +25,8 @@ const batch = 500
 
 // Wake asks for a sweep when the configuration is another than the one that
 // accounts were last woken for. What failed for good under the old configuration
-// is then tried again.
+// is then tried again. Under the first configuration of all nobody has decided
+// anything yet.
 //
 // It must be called when nobody in this process decides by the old configuration
 // any more, and before anybody claims by the new one. Where this process has
@@ -38,13 +39,17 @@ func (s *Store) Wake(ctx context.Context, config string, now time.Time) error {
 	}
 	if own := s.woken.Load(); last != config || own != nil && *own != config {
 		err := s.write(ctx, func(t *tx) error {
-			if err := t.askSweep(true, now); err != nil {
-				return err
+			detail := "the first configuration"
+			if last != "" {
+				detail = "the configuration has changed; every account is looked at again"
+				if err := t.askSweep(true, now); err != nil {
+					return err
+				}
 			}
 			if err := t.exec(`UPDATE installation SET config = $1 WHERE id = 1`, config); err != nil {
 				return err
 			}
-			return t.note(Event{At: now, Kind: "configured", Detail: "the configuration has changed; every account is looked at again"})
+			return t.note(Event{At: now, Kind: "configured", Detail: detail})
 		})
 		if err != nil {
 			return err

@@ -149,6 +149,7 @@ func wakes(b *bench) {
 	list, err := b.db.Claim(ctx, q)
 	b.must(err)
 	want(b, "accounts", len(list), n+1)
+	b.must(b.db.Wake(ctx, "hash-0", b.now))
 	for i, a := range list {
 		if i == 0 {
 			a = b.end(a, invoices.Rested{Invoice: "INV-0", At: b.now, Rest: invoices.Rest{Act: invoices.MakeLink, Tries: 1, Why: "no such method"}})
