@@ -199,26 +199,34 @@ func (r *run) guarded(ctx context.Context, a invoices.Account) (err error) {
 }
 
 // settle does what the policy says, one act at a time, until it says wait or
-// says what this run may not do, and gives the account back.
+// says what this run may not do, and gives the account back. What the last act
+// found out is written down together with that.
 func (r *run) settle(ctx context.Context, a invoices.Account, owed []invoices.Owed) error {
 	w := r.w
 	acts := 8
 	for i := range a.Invoices {
 		acts += 6 + 3*len(a.Invoices[i].Links)
 	}
-	for range acts {
+	var facts []invoices.Fact // found out, and not yet written down
+	for range 2 * acts {
 		now := w.Now()
-		d := w.Policies.Next(a, now)
+		d := w.Policies.Next(learned(a, facts), now)
 		if d.Act == invoices.Idle && !d.At.IsZero() && !d.At.After(now) {
 			d.At = now.Add(time.Minute) // never: but a slip of Next must not make us ask without end
 		}
 		if ctx.Err() != nil || d.Act == invoices.Idle || !r.allows(d.Act) {
-			return r.release(a, d, owed)
+			return r.release(a, d, owed, facts...)
 		}
-		next, err := r.act(a, d)
+		var err error
+		if len(facts) > 0 { // and decide on what is true then
+			a, err = r.end(a, facts...)
+			facts = nil
+		} else {
+			a, facts, err = r.act(a, d)
+		}
 		switch {
 		case errors.Is(err, errClosed): // nothing was done and nobody is to blame
-			return r.release(a, d, owed)
+			return r.release(a, d, owed, facts...)
 		case errors.Is(err, errUnapproved):
 			return r.unapproved(a, owed)
 		case errors.Is(err, invoices.ErrStale): // decide anew, on what is true now
@@ -230,19 +238,26 @@ func (r *run) settle(ctx context.Context, a invoices.Account, owed []invoices.Ow
 		case err != nil:
 			return fmt.Errorf("%s: %w", d.Act, err)
 		}
-		a = next
 	}
 	// Knowledge grew old faster than it could be gathered, as when every look
 	// at a link takes half a minute. Try again when the world is quicker.
-	d := w.Policies.Next(a, w.Now())
-	a, err := r.rest(a, d.Invoice, d.Act, errors.New("could not be verified in time"), time.Time{})
-	if err != nil && !errors.Is(err, invoices.ErrLost) {
-		return err
-	}
-	return r.release(a, invoices.Decision{At: w.Now().Add(time.Minute)}, owed)
+	then := learned(a, facts)
+	d := w.Policies.Next(then, w.Now())
+	facts = append(facts, r.resting(&then, d.Invoice, d.Act, errors.New("could not be verified in time"), time.Time{}))
+	return r.release(a, invoices.Decision{At: w.Now().Add(time.Minute)}, owed, facts...)
 }
 
-func (r *run) act(a invoices.Account, d invoices.Decision) (invoices.Account, error) {
+// learned returns an account as it is with facts that are not yet written down.
+func learned(a invoices.Account, facts []invoices.Fact) invoices.Account {
+	for _, f := range facts {
+		a = invoices.Apply(a, f)
+	}
+	return a
+}
+
+// act does what was decided, and returns the account as it is in the ledger and
+// what was found out, which is not written down yet.
+func (r *run) act(a invoices.Account, d invoices.Decision) (invoices.Account, []invoices.Fact, error) {
 	switch d.Act {
 	case invoices.Check:
 		return r.check(a, d)
@@ -253,21 +268,31 @@ func (r *run) act(a invoices.Account, d invoices.Decision) (invoices.Account, er
 	case invoices.Again:
 		return r.sendAgain(a, d)
 	case invoices.Withdraw:
-		return r.end(a, invoices.LetterEnded{ID: d.Letter, Try: d.Try, Result: d.Withdrawn(), At: r.w.Now(), Why: d.Why})
+		return a, facts(invoices.LetterEnded{ID: d.Letter, Try: d.Try, Result: d.Withdrawn(), At: r.w.Now(), Why: d.Why}), nil
 	case invoices.Doubt:
-		return r.end(a, invoices.LetterEnded{ID: d.Letter, Try: d.Try, Result: r.inDoubt(&a, d.Letter, d.Try), At: r.w.Now(), Why: d.Why})
+		return a, facts(invoices.LetterEnded{ID: d.Letter, Try: d.Try, Result: r.inDoubt(&a, d.Letter, d.Try), At: r.w.Now(), Why: d.Why}), nil
 	}
 	panic("jobs: no hand for " + d.Act.String())
 }
 
-// release gives the account back with what Next said last and closes the books
-// of the steps that were owed.
-func (r *run) release(a invoices.Account, d invoices.Decision, owed []invoices.Owed) error {
-	r.account(&a, owed)
-	ctx, cancel := r.ledgerTime()
-	defer cancel()
-	err := r.w.Ledger.Release(ctx, a, d, r.w.Now())
-	if errors.Is(err, invoices.ErrLost) {
+func facts(list ...invoices.Fact) []invoices.Fact { return list }
+
+// release writes facts down, gives the account back with what Next said last,
+// and closes the books of the steps that were owed. That a lease is lost is no
+// fault: the facts are kept, and the account is another's.
+func (r *run) release(a invoices.Account, d invoices.Decision, owed []invoices.Owed, facts ...invoices.Fact) error {
+	then := learned(a, facts)
+	err := r.persist(len(facts) > 0, func(ctx context.Context) error { return r.w.Ledger.Release(ctx, a, d, r.w.Now(), facts...) })
+	lost := errors.Is(err, invoices.ErrLost)
+	if err == nil || lost {
+		r.noted(a.ID, facts)
+	}
+	if lost && len(facts) > 0 {
+		r.tally.due(-len(owed))
+		return nil
+	}
+	r.account(&then, owed)
+	if lost {
 		return nil
 	}
 	return err
@@ -281,33 +306,41 @@ func (r *run) begin(a invoices.Account, in invoices.Intent) (invoices.Account, e
 	return r.w.Ledger.Begin(ctx, a, in)
 }
 
-func (r *run) end(a invoices.Account, facts ...invoices.Fact) (invoices.Account, error) {
-	next, err := r.persist(a, facts)
+func (r *run) end(a invoices.Account, facts ...invoices.Fact) (next invoices.Account, err error) {
+	err = r.persist(true, func(ctx context.Context) error {
+		next, err = r.w.Ledger.End(ctx, a, facts...)
+		return err
+	})
 	if err == nil || errors.Is(err, invoices.ErrLost) {
-		for _, f := range facts {
-			r.tally.count(f)
-			if r.w.Seen != nil {
-				r.w.Seen(a.ID, f)
-			}
-		}
+		r.noted(a.ID, facts)
 	}
 	return next, err
 }
 
-// persist stores facts, and tries again for a while when the database blinks:
-// a letter that was answered must not fall into doubt for that. To store the
-// same fact twice changes nothing.
-func (r *run) persist(a invoices.Account, facts []invoices.Fact) (invoices.Account, error) {
+// noted tells of facts that are in the ledger.
+func (r *run) noted(account string, facts []invoices.Fact) {
+	for _, f := range facts {
+		r.tally.count(f)
+		if r.w.Seen != nil {
+			r.w.Seen(account, f)
+		}
+	}
+}
+
+// persist stores something. Facts are tried again for a while when the database
+// blinks: a letter that was answered must not fall into doubt for that. To store
+// the same fact twice changes nothing.
+func (r *run) persist(facts bool, store func(context.Context) error) error {
 	patience := r.w.Persist
 	if patience == 0 {
 		patience = 20 * time.Second
 	}
 	for wait, spent := 50*time.Millisecond, time.Duration(0); ; wait *= 2 {
 		ctx, cancel := r.ledgerTime()
-		next, err := r.w.Ledger.End(ctx, a, facts...)
+		err := store(ctx)
 		cancel()
-		if spent += wait; err == nil || errors.Is(err, invoices.ErrLost) || spent > patience {
-			return next, err
+		if spent += wait; err == nil || !facts || errors.Is(err, invoices.ErrLost) || spent > patience {
+			return err
 		}
 		select {
 		case <-time.After(wait):

@@ -9,7 +9,7 @@ import (
 )
 
 // check asks what became of a link.
-func (r *run) check(a invoices.Account, d invoices.Decision) (invoices.Account, error) {
+func (r *run) check(a invoices.Account, d invoices.Decision) (invoices.Account, []invoices.Fact, error) {
 	inv := a.Find(d.Invoice)
 	link := *inv.Link(d.Gen)
 	said, err := r.w.Links.Look(r.hard, link.Remote)
@@ -26,32 +26,26 @@ func (r *run) check(a invoices.Account, d invoices.Decision) (invoices.Account, 
 	default:
 		return r.linkFailed(a, d, err)
 	}
-	facts := []invoices.Fact{invoices.LinkSeen{Invoice: inv.Number, Link: link, At: now}}
-	return r.end(a, append(facts, inv.Incidents(link, now)...)...)
+	return a, append(facts(invoices.LinkSeen{Invoice: inv.Number, Link: link, At: now}), inv.Incidents(link, now)...), nil
 }
 
-// linkFailed records a failed question to the provider. What it is to blame
-// for itself stops it for this run; else the invoice rests.
-func (r *run) linkFailed(a invoices.Account, d invoices.Decision, err error, before ...invoices.Fact) (invoices.Account, error) {
+// linkFailed tells of a failed question to the provider, after what else was
+// found out. What it is to blame for itself stops it for this run; else the
+// invoice rests.
+func (r *run) linkFailed(a invoices.Account, d invoices.Decision, err error, before ...invoices.Fact) (invoices.Account, []invoices.Fact, error) {
 	switch invoices.KindOf(err) {
 	case invoices.Halt:
-		stopped := r.stop(invoices.AlarmKey, err)
-		if len(before) > 0 {
-			if _, err := r.end(a, before...); err != nil {
-				return a, err
-			}
-		}
-		return a, stopped
+		return a, before, r.stop(invoices.AlarmKey, err)
 	case invoices.Never:
-		return r.end(a, append(before, r.blocked(&a, d.Invoice, d.Act, err))...)
+		return a, append(before, r.blocked(&a, d.Invoice, d.Act, err)), nil
 	}
-	return r.end(a, append(before, r.resting(&a, d.Invoice, d.Act, err, time.Time{}))...)
+	return a, append(before, r.resting(&a, d.Invoice, d.Act, err, time.Time{})), nil
 }
 
 // makeLink asks for a link: the intent first, then the call, then the fact. If
 // we die in between, the link stays "wanted" in its row; whether it exists
 // nobody knows, nobody was shown it, and the next one has another name.
-func (r *run) makeLink(a invoices.Account, d invoices.Decision) (invoices.Account, error) {
+func (r *run) makeLink(a invoices.Account, d invoices.Decision) (invoices.Account, []invoices.Fact, error) {
 	w := r.w
 	inv := a.Find(d.Invoice)
 	p := w.Policies.For(&a, inv, w.Now())
@@ -68,7 +62,7 @@ func (r *run) makeLink(a invoices.Account, d invoices.Decision) (invoices.Accoun
 	}
 	a, err := r.begin(a, invoices.LinkWanted{Invoice: inv.Number, Link: link, At: w.Now()})
 	if err != nil {
-		return a, err
+		return a, nil, err
 	}
 	said, err := w.Links.Create(r.hard, invoices.LinkOrder{
 		Ref: link.Ref, Hook: link.Hook, Amount: link.Amount, Life: *d.Life,
@@ -79,8 +73,7 @@ func (r *run) makeLink(a invoices.Account, d invoices.Decision) (invoices.Accoun
 	now := w.Now()
 	if err == nil {
 		link = link.Confirm(said, inv.Paid, now)
-		facts := []invoices.Fact{invoices.LinkSeen{Invoice: inv.Number, Link: link, At: now}}
-		return r.end(a, append(facts, inv.Incidents(link, now)...)...)
+		return a, append(facts(invoices.LinkSeen{Invoice: inv.Number, Link: link, At: now}), inv.Incidents(link, now)...), nil
 	}
 	link.State, link.Reason, link.Since = invoices.Unmade, err.Error(), now
 	if invoices.KindOf(err) == invoices.Ambiguous || errors.Is(err, invoices.ErrAstray) {

@@ -19,10 +19,10 @@ type Ledger interface {
 	// End commits facts in any case and returns the account as it is then. It
 	// returns ErrLost when a's lease is over; the facts are kept.
 	End(ctx context.Context, a invoices.Account, facts ...invoices.Fact) (invoices.Account, error)
-	// Release gives the lease back and remembers what Next said, so that the
-	// account is claimed when it is due. When the account changed meanwhile it
-	// is due at once.
-	Release(ctx context.Context, a invoices.Account, next invoices.Decision, now time.Time) error
+	// Release commits facts as End does, gives the lease back, and remembers
+	// what Next said of the account with those facts, so that it is claimed when
+	// it is due. When the account changed meanwhile it is due at once.
+	Release(ctx context.Context, a invoices.Account, next invoices.Decision, now time.Time, facts ...invoices.Fact) error
 	// Letter returns a stored letter with its exact bytes.
 	Letter(ctx context.Context, id string) (invoices.Letter, error)
 }

@@ -250,13 +250,9 @@ var waits = [...]time.Duration{time.Minute, 5 * time.Minute, 15 * time.Minute, t
 // mail server; a reminder that is older than its facts helps nobody).
 const maxTries = 22
 
-// rest notes that an act failed and is not to be tried again before a while,
+// resting says that an act failed and is not to be tried again before a while,
 // longer with every failure, a little different for every invoice. A zero
 // until is that while; the provider may have asked for more.
-func (r *run) rest(a invoices.Account, number string, act invoices.Act, cause error, until time.Time) (invoices.Account, error) {
-	return r.end(a, r.resting(&a, number, act, cause, until))
-}
-
 func (r *run) resting(a *invoices.Account, number string, act invoices.Act, cause error, until time.Time) invoices.Rested {
 	tries := 1
 	if inv := a.Find(number); inv != nil && inv.Rest.Act == act {
@@ -276,7 +272,7 @@ func (r *run) resting(a *invoices.Account, number string, act invoices.Act, caus
 	return invoices.Rested{Invoice: number, At: now, Rest: invoices.Rest{Act: act, Until: until, Tries: tries, Why: cause.Error()}}
 }
 
-// blocked notes that an act failed for good until the invoice or the
+// blocked says that an act failed for good until the invoice or the
 // configuration changes.
 func (r *run) blocked(a *invoices.Account, number string, act invoices.Act, cause error) invoices.Rested {
 	f := r.resting(a, number, act, cause, r.w.Now())

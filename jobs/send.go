@@ -16,23 +16,23 @@ import (
 // exact bytes, is committed after the last byte of the body and before the
 // final dot; so everything before the dot is safe to repeat, and only a dot
 // without an answer leaves a doubt.
-func (r *run) send(a invoices.Account, d invoices.Decision) (invoices.Account, error) {
+func (r *run) send(a invoices.Account, d invoices.Decision) (invoices.Account, []invoices.Fact, error) {
 	w := r.w
 	draft, err := w.draft(&a, d, w.Now())
 	if err != nil {
-		return r.end(a, r.blocked(&a, d.Items[0].Invoice, d.Act, err))
+		return a, facts(r.blocked(&a, d.Items[0].Invoice, d.Act, err)), nil
 	}
 	if !r.announced(&a, d, draft) {
-		return a, errUnapproved
+		return a, nil, errUnapproved
 	}
 	text, err := w.Texts.Write(draft)
 	if err != nil { // a wrong letter is never sent (R22)
-		return r.end(a, r.blocked(&a, d.Items[0].Invoice, d.Act, err))
+		return a, facts(r.blocked(&a, d.Items[0].Invoice, d.Act, err)), nil
 	}
 	for _, file := range d.Attach {
 		f, err := w.attach(file)
 		if err != nil {
-			return r.end(a, r.blocked(&a, d.Items[0].Invoice, d.Act, err))
+			return a, facts(r.blocked(&a, d.Items[0].Invoice, d.Act, err)), nil
 		}
 		text.Files = append(text.Files, f)
 	}
@@ -48,30 +48,29 @@ func (r *run) send(a invoices.Account, d invoices.Decision) (invoices.Account, e
 	}
 	l, err = w.Post.Compose(l)
 	if err != nil {
-		return r.end(a, r.blocked(&a, d.Items[0].Invoice, d.Act, err))
+		return a, facts(r.blocked(&a, d.Items[0].Invoice, d.Act, err)), nil
 	}
 	return r.carry(a, d, l, d.Skips)
 }
 
 // sendAgain sends a letter in doubt once more: the same bytes, the same
 // Message-ID, so that a mailbox that has it already can tell.
-func (r *run) sendAgain(a invoices.Account, d invoices.Decision) (invoices.Account, error) {
+func (r *run) sendAgain(a invoices.Account, d invoices.Decision) (invoices.Account, []invoices.Fact, error) {
 	l, err := r.w.Ledger.Letter(r.hard, d.Letter)
 	if err != nil {
-		return a, err
+		return a, nil, err
 	}
 	l.State, l.Try, l.Dialogue = invoices.Sending, d.Try+1, ""
 	return r.carry(a, d, l, nil)
 }
 
-// carry gives a composed letter to the mail server and records what became of
-// it.
-func (r *run) carry(a invoices.Account, d invoices.Decision, l invoices.Letter, skips []invoices.Skip) (invoices.Account, error) {
+// carry gives a composed letter to the mail server and tells what became of it.
+func (r *run) carry(a invoices.Account, d invoices.Decision, l invoices.Letter, skips []invoices.Skip) (invoices.Account, []invoices.Fact, error) {
 	if !r.started(l.Items) {
 		if r.budget.any { // others, that were approved, may go on
-			return a, errUnapproved
+			return a, nil, errUnapproved
 		}
-		return a, errClosed
+		return a, nil, errClosed
 	}
 	patience := r.w.Patience
 	if patience == 0 {
@@ -95,18 +94,18 @@ func (r *run) carry(a invoices.Account, d invoices.Decision, l invoices.Letter, 
 	}
 	end := invoices.LetterEnded{ID: l.ID, Try: l.Try, Result: invoices.Sent, At: r.w.Now(), Why: reply}
 	if err == nil {
-		return r.end(a, end)
+		return a, facts(end), nil
 	}
 	end.Why = err.Error()
 	if f, ok := errors.AsType[*invoices.Fault](err); ok {
 		end.Dialogue = f.Dialogue
 	}
-	facts := []invoices.Fact{}
+	var rests []invoices.Fact
 	switch invoices.KindOf(err) {
 	case invoices.Later:
 		end.Result = invoices.Delayed
-		facts = r.restItems(&a, d, l.Items, err)
-		if len(facts) == 0 { // tried for days
+		rests = r.restItems(&a, d, l.Items, err)
+		if len(rests) == 0 { // tried for days
 			end.Result = invoices.Failed
 		}
 	case invoices.Never:
@@ -118,32 +117,32 @@ func (r *run) carry(a invoices.Account, d invoices.Decision, l invoices.Letter, 
 	default:
 		end.Result = r.inDoubt(&a, l.ID, l.Try)
 	}
-	return r.end(a, append([]invoices.Fact{end}, facts...)...)
+	return a, append(facts(end), rests...), nil
 }
 
-// notSent records a letter that surely did not leave: its dot was never
+// notSent tells of a letter that surely did not leave: its dot was never
 // written, and there is no intent.
-func (r *run) notSent(a invoices.Account, d invoices.Decision, l invoices.Letter, err error) (invoices.Account, error) {
+func (r *run) notSent(a invoices.Account, d invoices.Decision, l invoices.Letter, err error) (invoices.Account, []invoices.Fact, error) {
 	f, fault := errors.AsType[*invoices.Fault](err)
 	switch {
 	case err == nil:
 		panic("mailer: sent a letter without asking to")
 	case !fault: // the ledger's own error: ErrStale, or the database is gone
-		return a, err
+		return a, nil, err
 	case f.Kind == invoices.Halt:
-		return a, r.stop(invoices.AlarmMail, err)
+		return a, nil, r.stop(invoices.AlarmMail, err)
 	case errors.Is(err, invoices.ErrServer):
-		return a, errClosed
+		return a, nil, errClosed
 	case errors.Is(err, invoices.ErrNoMailbox):
-		return r.end(a, invoices.AddressRefused{Address: a.Email, Why: err.Error(), At: r.w.Now()})
+		return a, facts(invoices.AddressRefused{Address: a.Email, Why: err.Error(), At: r.w.Now()}), nil
 	case f.Kind == invoices.Never:
-		return r.end(a, r.blocked(&a, l.Items[0].Invoice, d.Act, err))
+		return a, facts(r.blocked(&a, l.Items[0].Invoice, d.Act, err)), nil
 	}
-	facts := r.restItems(&a, d, l.Items, err)
-	if len(facts) == 0 {
-		return r.end(a, r.blocked(&a, l.Items[0].Invoice, d.Act, fmt.Errorf("given up after three days: %w", err)))
+	rests := r.restItems(&a, d, l.Items, err)
+	if len(rests) == 0 {
+		return a, facts(r.blocked(&a, l.Items[0].Invoice, d.Act, fmt.Errorf("given up after three days: %w", err))), nil
 	}
-	return r.end(a, facts...)
+	return a, rests, nil
 }
 
 // restItems lets every invoice of a letter rest, or returns nothing when one

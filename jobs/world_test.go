@@ -190,14 +190,18 @@ func (w *world) End(ctx context.Context, a invoices.Account, facts ...invoices.F
 	return a, w.cross("after " + name)
 }
 
-func (w *world) Release(ctx context.Context, a invoices.Account, d invoices.Decision, now time.Time) error {
-	if err := w.cross("before release"); err != nil {
+func (w *world) Release(ctx context.Context, a invoices.Account, d invoices.Decision, now time.Time, facts ...invoices.Fact) error {
+	name := "release"
+	if len(facts) > 0 {
+		name = fmt.Sprintf("release with %T", facts[0])
+	}
+	if err := w.cross("before " + name); err != nil {
 		return err
 	}
-	if err := w.db.Release(ctx, a, d, now); err != nil {
+	if err := w.db.Release(ctx, a, d, now, facts...); err != nil {
 		return err
 	}
-	return w.cross("after release")
+	return w.cross("after " + name)
 }
 
 func (w *world) Letter(ctx context.Context, id string) (invoices.Letter, error) {

@@ -173,8 +173,8 @@ func (p *process) End(ctx context.Context, a invoices.Account, facts ...invoices
 	return around(p, a, func() (invoices.Account, error) { return p.db.End(ctx, a, facts...) })
 }
 
-func (p *process) Release(ctx context.Context, a invoices.Account, d invoices.Decision, now time.Time) error {
-	_, err := around(p, struct{}{}, func() (struct{}, error) { return struct{}{}, p.db.Release(ctx, a, d, now) })
+func (p *process) Release(ctx context.Context, a invoices.Account, d invoices.Decision, now time.Time, facts ...invoices.Fact) error {
+	_, err := around(p, struct{}{}, func() (struct{}, error) { return struct{}{}, p.db.Release(ctx, a, d, now, facts...) })
 	return err
 }
 

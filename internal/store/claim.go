@@ -49,7 +49,7 @@ func (s *Store) claimNamed(ctx context.Context, q invoices.Query) ([]invoices.Ac
 	if err != nil || len(accounts) > 0 {
 		return accounts, err
 	}
-	return nil, s.known(ctx, q) // it is taken
+	return nil, s.exist(ctx, q) // it is taken
 }
 
 // claim leases the accounts of a choice and returns them whole.
@@ -129,9 +129,9 @@ func (s *Store) named(which string) string {
 	return `SELECT id FROM accounts WHERE ` + which + ` AND (lease_until IS NULL OR ` + s.on.leaseOver + `)` + s.on.skipLocked
 }
 
-// known tells a name that nobody knows from an account that is taken or not
+// exist tells a name that nobody knows from an account that is taken or not
 // due.
-func (s *Store) known(ctx context.Context, q invoices.Query) error {
+func (s *Store) exist(ctx context.Context, q invoices.Query) error {
 	switch {
 	case q.Account != "":
 		return s.exists(ctx, Target{Account: q.Account})
@@ -141,21 +141,38 @@ func (s *Store) known(ctx context.Context, q invoices.Query) error {
 	return nil
 }
 
-// Release gives the lease back and remembers what Next said: an account with
-// something to do is due at once for a job that may do it, one that waits is
-// due when it says. An account that changed since a was read is due at once. It
-// returns [invoices.ErrLost] when the lease is somebody else's.
-func (s *Store) Release(ctx context.Context, a invoices.Account, next invoices.Decision, now time.Time) error {
-	due := now
+// Release commits facts as [Store.End] does, gives the lease back, and remembers
+// what Next said of the account with those facts: an account with something to
+// do is due at once for a job that may do it, one that waits is due when it says.
+// An account that changed since a was read is due at once. It returns
+// [invoices.ErrLost] when the lease is somebody else's; the facts are kept.
+func (s *Store) Release(ctx context.Context, a invoices.Account, next invoices.Decision, now time.Time, facts ...invoices.Fact) error {
+	due, steps := now, 0
 	if next.Act == invoices.Idle {
 		due = next.At
 	}
-	c := &change{
-		take: released, record: func(*sheet) error { return nil },
-		row: []any{a.ID, a.Version, a.Lease, next.Act.String(), at(due), string(next.Code), next.Why, next.Person, next.Act.Sends()},
+	changes, latest := settledFacts(facts)
+	if len(facts) > 0 {
+		steps = 1
 	}
-	if err := s.together(ctx, c); !errors.Is(err, errUntaken) {
-		return err
+	c := &change{
+		take: released, record: func(w *sheet) error { _, err := s.fresh(&a, w).all(changes); return err },
+		row: []any{a.ID, a.Version, a.Lease, next.Act.String(), at(due), string(next.Code), next.Why, next.Person, next.Act.Sends(), steps},
+	}
+	if simple(&a, changes) {
+		if err := s.together(ctx, c); !errors.Is(err, errUntaken) {
+			return err
+		}
+	}
+	if len(facts) > 0 {
+		then, err := s.endAlone(ctx, a, changes, latest)
+		if err != nil {
+			return err
+		}
+		if then.Version == a.Version+1 { // else what was decided may not hold
+			a = then
+		}
+		return s.Release(ctx, a, next, now)
 	}
 	return s.write(ctx, func(t *tx) error {
 		n, err := t.alone(c)

@@ -17,20 +17,12 @@ import (
 // Facts about an account that has changed since a was read never undo what was
 // learned meanwhile: see [merge].
 func (s *Store) End(ctx context.Context, a invoices.Account, facts ...invoices.Fact) (invoices.Account, error) {
-	changes, now := make([]any, len(facts)), time.Time{}
-	for i, f := range facts {
-		f, at := settledFact(f)
-		changes[i] = f
-		if at.After(now) {
-			now = at
-		}
-	}
+	changes, now := settledFacts(facts)
 	if simple(&a, changes) {
 		c := &change{take: ended, row: []any{a.ID, a.Version, a.Lease}}
 		then := a
 		c.record = func(w *sheet) (err error) {
-			r := recorder{ctx: ctx, s: s, sheet: w, a: &a, fresh: true}
-			then, err = r.all(changes)
+			then, err = s.fresh(&a, w).all(changes)
 			return err
 		}
 		switch err := s.together(ctx, c); {
@@ -115,6 +107,20 @@ func (s *Store) endAlone(ctx context.Context, a invoices.Account, facts []any, n
 	return then, nil
 }
 
+// settledFacts returns facts with instants as the database keeps them, and when
+// the last of them happened.
+func settledFacts(facts []invoices.Fact) (settled []any, last time.Time) {
+	settled = make([]any, len(facts))
+	for i, f := range facts {
+		f, at := settledFact(f)
+		settled[i] = f
+		if at.After(last) {
+			last = at
+		}
+	}
+	return settled, last
+}
+
 // settledFact returns a fact with instants as the database keeps them, and when
 // it happened.
 func settledFact(f invoices.Fact) (invoices.Fact, time.Time) {
@@ -148,6 +154,11 @@ type recorder struct {
 	tx    *tx               // nil: it is shared
 	a     *invoices.Account // as it was when it was acted upon, and what was recorded since
 	fresh bool              // nobody else has changed it
+}
+
+// fresh records facts about an account that nobody else has changed.
+func (s *Store) fresh(a *invoices.Account, w *sheet) *recorder {
+	return &recorder{s: s, sheet: w, a: a, fresh: true}
 }
 
 func (r *recorder) event(e Event) {

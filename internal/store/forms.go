@@ -65,12 +65,12 @@ func formsOf(on *dialect) [forms]form {
 			types: columns(times(1, text), times(1, number), times(1, text)),
 		},
 		released: {
-			verb: `UPDATE accounts SET lease_id = '', lease_until = NULL,
+			verb: `UPDATE accounts SET version = version + $10, lease_id = '', lease_until = NULL,
 				claims = CASE WHEN $6 = 'broken' THEN claims ELSE 0 END,
 				wants_at = CASE WHEN $9 THEN COALESCE(wants_at, $5) WHEN $6 IN ('pacing', 'resting', 'needs_approval') THEN wants_at END,
 				next_act = $4, next_at = $5, next_code = $6, next_why = $7, next_person = $8`,
 			where: `id = $1 AND version = $2 AND lease_id = $3`,
-			types: columns(times(1, text), times(1, number), times(2, text), times(1, moment), times(2, text), times(2, truth)),
+			types: columns(times(1, text), times(1, number), times(2, text), times(1, moment), times(2, text), times(2, truth), times(1, number)),
 		},
 		refused: {
 			verb: `UPDATE accounts SET suppressed = $2`, where: `id = $1`, types: times(2, text), exact: true,

@@ -66,8 +66,18 @@ func (w *walker) step(name string) {
 		for i, f := range facts {
 			changes[i] = f
 		}
-		got, err = w.db.End(ctx, w.a, facts...)
 		want = invoices.Apply(w.a, changes...)
+		if w.rnd.IntN(3) == 0 { // given back with them, and claimed again
+			w.must(w.db.Release(ctx, w.a, invoices.Decision{At: w.now}, w.now, facts...))
+			q := w.query()
+			q.Account = w.a.ID // others are due as well
+			list, err := w.db.Claim(ctx, q)
+			w.must(err)
+			got = list[0]
+			want.Lease = got.Lease
+		} else {
+			got, err = w.db.End(ctx, w.a, facts...)
+		}
 	}
 	w.must(err)
 	want.Version++

@@ -21,6 +21,9 @@ var claims = []check{
 	{"ReleaseRemembersWhatNextSaid", releaseRemembers},
 	{"ReleaseAfterAChangeIsDueAtOnce", releaseAfterChange},
 	{"ReleaseOfALostLease", releaseOfLost},
+	{"ReleaseWithFacts", releaseWithFacts},
+	{"ReleaseWithFactsAfterAChange", releaseWithFactsAfterChange},
+	{"ReleaseWithFactsOfALostLease", releaseWithFactsOfLost},
 	{"ACancelledClaimSaysSo", cancelledClaim},
 }
 
@@ -256,6 +259,55 @@ func releaseOfLost(b *bench) {
 	if err := b.db.Release(ctx, a, invoices.Decision{}, b.now); !errors.Is(err, invoices.ErrLost) {
 		b.Errorf("release: %v, want ErrLost", err)
 	}
+}
+
+func releaseWithFacts(b *bench) {
+	a := b.linked(b.debtor("INV-1"), "INV-1", 1)
+	link := *a.Find("INV-1").Link(1)
+	incident := invoices.Incident{Invoice: "INV-1", Kind: invoices.PaidAmiss, Key: "k", Detail: "d", At: b.now}
+	later := b.now.Add(time.Hour)
+	for i, facts := range [][]invoices.Fact{
+		{b.seen("INV-1", link, invoices.Trying)},
+		{b.seen("INV-1", link, invoices.Rejected), incident}, // which takes a transaction of its own
+	} {
+		version := a.Version
+		b.must(b.db.Release(ctx, a, invoices.Decision{At: later, Code: invoices.CodeWaiting}, b.now, facts...))
+		then, inv := b.lookup("INV-1")
+		want(b, "version", then.Version, version+1)
+		want(b, "link", inv.Link(1).State, []invoices.LinkState{invoices.Trying, invoices.Rejected}[i])
+		at, _, err := b.db.NextDue(ctx)
+		b.must(err)
+		want(b, "due", at, later)
+		b.now, later = later, later.Add(time.Hour)
+		a = b.claim()
+	}
+	list, err := b.db.Incidents(ctx)
+	b.must(err)
+	want(b, "incidents", len(list), 1)
+}
+
+func releaseWithFactsAfterChange(b *bench) {
+	a := b.linked(b.debtor("INV-1"), "INV-1", 1)
+	paid := b.seen("INV-1", *a.Find("INV-1").Link(1), invoices.Completed)
+	b.wait(time.Second)
+	b.must(b.db.Hold(ctx, store.Target{Invoice: "INV-1"}, invoices.Hold{Reason: "dispute", By: "Ada"}, b.now))
+	b.must(b.db.Release(ctx, a, invoices.Decision{At: b.now.AddDate(0, 1, 0)}, b.now, paid))
+	again := b.claim() // what was decided may not hold
+	want(b, "hold", again.Find("INV-1").Hold.Reason, "dispute")
+	want(b, "link", again.Find("INV-1").Link(1).State, invoices.Completed)
+}
+
+func releaseWithFactsOfLost(b *bench) {
+	a := b.linked(b.debtor("INV-1"), "INV-1", 1)
+	paid := b.seen("INV-1", *a.Find("INV-1").Link(1), invoices.Completed)
+	b.wait(2 * time.Minute)
+	other := b.claim()
+	if err := b.db.Release(ctx, a, invoices.Decision{At: b.now.AddDate(0, 1, 0)}, b.now, paid); !errors.Is(err, invoices.ErrLost) {
+		b.Errorf("release: %v, want ErrLost", err)
+	}
+	_, inv := b.lookup("INV-1")
+	want(b, "the facts are kept", inv.Link(1).State, invoices.Completed)
+	want(b, "the lease is the other's", b.db.Release(ctx, other, invoices.Decision{}, b.now), nil)
 }
 
 func cancelledClaim(b *bench) {
