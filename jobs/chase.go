@@ -92,11 +92,12 @@ func (w *Worker) grace(ctx context.Context) (context.Context, context.CancelFunc
 	return hard, func() { stop(); cancel() }
 }
 
-// chase has one claim accounts and many hands handle them.
+// chase has one claim accounts and many hands handle them. As many as there are
+// hands wait for one, so that none is idle while the next are claimed.
 func (r *run) chase(ctx context.Context) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	f := &floor{work: make(chan invoices.Account), ended: make(chan struct{}, 1)}
+	f := &floor{work: make(chan invoices.Account, r.w.Hands), ended: make(chan struct{}, 1)}
 	var hands sync.WaitGroup
 	for range max(1, r.w.Hands) {
 		hands.Go(func() {

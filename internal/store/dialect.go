@@ -24,6 +24,7 @@ type dialect struct {
 	migrations fs.FS
 	oneWriter  bool // writers must queue up
 	snapshot   sql.TxOptions
+	carriers   int // shared transactions under way at a time
 	rows, keys int // how many rows, or keys, one statement writes or asks for at most
 
 	byKey, whole string // statements: until the transaction ends, read by key, or as the database likes; empty: it does so
@@ -48,7 +49,7 @@ type dialect struct {
 func sqliteDialect() dialect {
 	d := dialect{
 		name: "sqlite", goose: goose.DialectSQLite3, migrations: migrations.SQLite(), oneWriter: true,
-		snapshot: sql.TxOptions{ReadOnly: true}, rows: 50, keys: 1000,
+		snapshot: sql.TxOptions{ReadOnly: true}, rows: 50, keys: 1000, carriers: 1,
 		schema: `SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name = 'goose_db_version'`,
 		again:  func(err error) bool { return sqliteCode(err) == sqlite3.SQLITE_BUSY },
 		plain:  plainSQLite,
@@ -60,7 +61,7 @@ func sqliteDialect() dialect {
 func postgresDialect(o Options, w *way) dialect {
 	d := dialect{
 		name: "postgres", way: w, goose: goose.DialectPostgres, migrations: migrations.Postgres(),
-		snapshot: sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead}, rows: 500, keys: 5000,
+		snapshot: sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead}, rows: 500, keys: 5000, carriers: 2,
 		byKey: planning("off"), whole: planning("on"),
 		skipLocked: ` FOR UPDATE SKIP LOCKED`, lockRow: ` FOR UPDATE`, lockImports: `LOCK TABLE loads IN SHARE ROW EXCLUSIVE MODE`,
 		lockClaims: `LOCK TABLE accounts IN SHARE ROW EXCLUSIVE MODE`,

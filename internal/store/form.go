@@ -124,9 +124,14 @@ type known struct {
 
 // prepare has the carrier read the forms, unless that was done, or would be
 // forgotten by a pooler before PostgreSQL.
-func (s *Store) prepare(ctx context.Context) error {
-	if s.ready != nil || s.on.way != nil && s.on.way.pooled {
-		return nil
+func (s *Store) prepare(ctx context.Context) (*known, error) {
+	if s.on.way != nil && s.on.way.pooled {
+		return nil, nil
+	}
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	if s.ready != nil {
+		return s.ready, nil
 	}
 	r := &known{}
 	read := func(text string, into **sql.Stmt) (err error) {
@@ -135,21 +140,21 @@ func (s *Store) prepare(ctx context.Context) error {
 	}
 	for i := range s.forms {
 		if err := read(s.forms[i].text, &r.run[i]); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if !s.on.oneWriter {
 		for i := range r.take {
 			if err := read(s.forms[i].taking(0), &r.take[i]); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		if err := read(s.swift, &r.swift); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	s.ready = r
-	return nil
+	return r, nil
 }
 
 // run carries a form out for some rows and returns how many it changed.

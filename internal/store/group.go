@@ -10,8 +10,10 @@ import (
 
 // A group has concurrent writes of different accounts share one transaction, so
 // that they share its round trips and its way to the disk. Nobody waits for
-// others to come: whoever finds a transaction under way waits for its end, and
-// then one of those who wait carries all of them.
+// others to come: whoever finds as many transactions under way as there may be
+// waits for the end of one, and then one of those who wait carries all of them.
+// On PostgreSQL there may be two, so that while one is on its way the changes for
+// the next are gathered.
 //
 // A shared transaction holds only what surely succeeds: accounts that are as
 // they were read and that nobody else holds. Any other is left out and goes
@@ -134,10 +136,9 @@ func (s *Store) carry() {
 			close(c.done)
 		}
 	}()
-	if err = s.prepare(ctx); err != nil {
+	if t.ready, err = s.prepare(ctx); err != nil {
 		return
 	}
-	t.ready = s.ready
 	if err = s.enter(ctx); err != nil {
 		return
 	}

@@ -28,6 +28,7 @@ type convoy struct {
 func newConvoy(t *testing.T, s *Store, n int) *convoy {
 	t.Helper()
 	owe(t, s, n, 1)
+	s.group.turns = make(chan struct{}, 1)
 	c := &convoy{t: t, s: s, errs: make([]error, n)}
 	var err error
 	c.accounts, err = s.Claim(context.Background(), invoices.Query{Now: monday, Lease: time.Hour, Limit: n, Acts: []invoices.Act{invoices.Idle}})

@@ -78,8 +78,9 @@ type Store struct {
 	forms   [forms]form
 	swift   string
 	group   group
-	carrier *sqlx.DB // whose connections carry shared transactions
-	ready   *known   // what they have read; belongs to whoever carries
+	carrier *sqlx.DB   // whose connections carry shared transactions
+	reading sync.Mutex // held while they read
+	ready   *known     // what they have read; nil: nothing yet
 }
 
 // Open connects to a database and makes sure that its schema is as new as this
@@ -110,7 +111,7 @@ func connect(o Options) (*Store, error) {
 	s.use(db)
 	s.forms = formsOf(&on)
 	s.swift = swift(&s.forms)
-	s.group.turns = make(chan struct{}, 1)
+	s.group.turns = make(chan struct{}, on.carriers)
 	if on.oneWriter {
 		s.gate = make(chan struct{}, 1)
 		_, path, _ := strings.Cut(o.URL, ":")
@@ -146,6 +147,7 @@ func (s *Store) begin(ctx context.Context, o Options) error {
 			return err
 		}
 		s.carrier.SetMaxOpenConns(cap(s.group.turns))
+		s.carrier.SetMaxIdleConns(cap(s.group.turns))
 		s.carrier.SetConnMaxLifetime(rereading)
 	}
 	if o.Migrate {
