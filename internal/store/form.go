@@ -114,8 +114,8 @@ func swift(list *[forms]form) string {
 	return `WITH ` + strings.Join(parts, ",\n") + ` SELECT ` + strings.Join(counts, ", ")
 }
 
-// known is what each connection of the carrier has read once: the forms, and of
-// PostgreSQL's [swift].
+// known is what each connection of the carrier has read once: the common forms,
+// and of PostgreSQL's [swift].
 type known struct {
 	run   [forms]*sql.Stmt
 	take  [released + 1]*sql.Stmt
@@ -138,7 +138,7 @@ func (s *Store) prepare(ctx context.Context) (*known, error) {
 		*into, err = s.carrier.PrepareContext(ctx, text)
 		return err
 	}
-	for i := range s.forms {
+	for _, i := range common {
 		if err := read(s.forms[i].text, &r.run[i]); err != nil {
 			return nil, err
 		}
@@ -164,8 +164,8 @@ func (t *tx) run(form int, rows [][]any) (int, error) {
 		ctx = context.WithoutCancel(ctx)
 	}
 	exec := func(in []any) (int, error) {
-		if t.ready == nil {
-			return changed(t.ExecContext(t.ctx, f.text, in...))
+		if t.ready == nil || t.ready.run[form] == nil {
+			return changed(t.ExecContext(ctx, f.text, in...))
 		}
 		return changed(t.StmtContext(ctx, t.ready.run[form]).ExecContext(ctx, in...))
 	}

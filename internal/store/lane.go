@@ -63,7 +63,7 @@ func (s *Store) ahead(ctx context.Context, q sqlx.QueryerContext, asked invoices
 	for _, marks := range []map[string]mark{s.marks.of(asked), nil} {
 		query, in := s.aheadQuery(asked, marks)
 		var found []lane
-		if err := sqlx.SelectContext(ctx, q, &found, query, in...); err != nil {
+		if err := s.lookAhead(ctx, q, &found, query, in); err != nil {
 			return choice{}, s.fault(ctx, err)
 		}
 		c := choice{marks: marks}
@@ -89,6 +89,28 @@ func (s *Store) ahead(ctx context.Context, q sqlx.QueryerContext, asked invoices
 	return choice{}, nil
 }
 
+// lookAhead runs the statement that is run most often of all. SQLite takes longer
+// to read it than to carry it out, so its connections read it once; there are as
+// many such statements as there are jobs.
+func (s *Store) lookAhead(ctx context.Context, q sqlx.QueryerContext, found *[]lane, query string, in args) error {
+	if q != sqlx.QueryerContext(s.db) || !s.on.oneWriter {
+		return sqlx.SelectContext(ctx, q, found, query, in...)
+	}
+	read, ok := s.heads.Load(query)
+	if !ok {
+		st, err := s.db.PreparexContext(ctx, query)
+		if err != nil {
+			return err
+		}
+		if other, loaded := s.heads.LoadOrStore(query, st); loaded {
+			_ = st.Close()
+			st = other.(*sqlx.Stmt)
+		}
+		read = st
+	}
+	return read.(*sqlx.Stmt).SelectContext(ctx, found, in...)
+}
+
 // aheadQuery counts the accounts at the heads of the lanes that a claim would
 // take, and one of those claimed in vain.
 func (s *Store) aheadQuery(q invoices.Query, marks map[string]mark) (string, args) {
@@ -102,7 +124,7 @@ func (s *Store) aheadQuery(q invoices.Query, marks map[string]mark) (string, arg
 				SELECT next_act AS name, next_at, id FROM accounts WHERE `+inLane(&in, act, marks)+`
 				ORDER BY next_at, id LIMIT `+limit+`) AS lane_`+act)
 	}
-	list := in.list(acts)
+	list := among(acts)
 	heads = append(heads, `SELECT name, next_at, id FROM (
 				SELECT '`+laneLeased+`' AS name, next_at, id FROM accounts WHERE `+s.isOver(list)+`
 				ORDER BY lease_until, id LIMIT `+limit+`) AS lane_`+laneLeased)
@@ -125,9 +147,9 @@ func (s *Store) lanes(in *args, q invoices.Query, c choice) string {
 		where, order := ``, `next_at, id`
 		switch l.Name {
 		case laneLeased:
-			where, order = s.isOver(in.list(acts)), `lease_until, id`
+			where, order = s.isOver(among(acts)), `lease_until, id`
 		case laneVain:
-			where = s.inVain(in.list(acts))
+			where = s.inVain(among(acts))
 		default:
 			where = inLane(in, l.Name, c.marks)
 		}
@@ -141,7 +163,7 @@ func (s *Store) lanes(in *args, q invoices.Query, c choice) string {
 
 // inLane is the condition for the accounts of an act's lane; $1 is the time.
 func inLane(in *args, act string, marks map[string]mark) string {
-	where := `next_act = ` + in.add(act) + ` AND next_at <= $1 AND ` + free
+	where := `next_act = '` + act + `' AND next_at <= $1 AND ` + free
 	if m, ok := marks[act]; ok {
 		where += ` AND (next_at, id) >= (` + in.add(at(m.at)) + `, ` + in.add(m.id) + `)`
 	}
@@ -161,6 +183,10 @@ func (s *Store) isOver(acts string) string {
 func (s *Store) inVain(acts string) string {
 	return vain + ` AND ` + isDue + ` AND next_act IN ` + acts + ` AND (lease_until IS NULL OR ` + s.on.leaseOver + `)`
 }
+
+// among is a list of acts, whose names are words of ours. They are written out
+// because a database may plan anew for every argument that an index depends on.
+func among(acts []string) string { return `('` + strings.Join(acts, `', '`) + `')` }
 
 // verbs returns the names of acts, each once.
 func verbs(acts []invoices.Act) []string {

@@ -72,7 +72,8 @@ type Store struct {
 	zones  sync.Map      // *time.Location by name
 	commit func(*sqlx.Tx) error
 
-	connections int // at most so many
+	heads       sync.Map // *sqlx.Stmt by text, of looks ahead
+	connections int      // at most so many
 	marks       marks
 
 	forms   [forms]form

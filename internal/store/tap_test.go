@@ -115,6 +115,37 @@ func (c *tappedConn) QueryContext(ctx context.Context, query string, args []driv
 	return c.able.QueryContext(ctx, query, args)
 }
 
+func (c *tappedConn) PrepareContext(_ context.Context, query string) (driver.Stmt, error) {
+	own, err := c.able.Prepare(query)
+	if err != nil {
+		return nil, err
+	}
+	return &tappedStmt{own.(ableStmt), c.tap, query}, nil
+}
+
+// ableStmt is what both drivers' statements can do.
+type ableStmt interface {
+	driver.Stmt
+	driver.StmtExecContext
+	driver.StmtQueryContext
+}
+
+type tappedStmt struct {
+	ableStmt
+	tap   *tap
+	query string
+}
+
+func (s *tappedStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	s.tap.hear(s.query, args)
+	return s.ableStmt.ExecContext(ctx, args)
+}
+
+func (s *tappedStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	s.tap.hear(s.query, args)
+	return s.ableStmt.QueryContext(ctx, args)
+}
+
 var (
 	blank = regexp.MustCompile(`\s+`)
 	many  = regexp.MustCompile(`\(\$\d+(, \$\d+)+\)(, \(\$\d+(, \$\d+)+\))+`) // rows of VALUES
