@@ -27,9 +27,12 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/errgroup"
 
+	"dunning/internal/civil"
 	"dunning/internal/config"
+	"dunning/internal/money"
 	"dunning/internal/pgtest"
 	"dunning/internal/sandbox"
+	"dunning/invoices"
 	"dunning/jobs"
 )
 
@@ -161,8 +164,9 @@ func (w *bench) barePosts(n int) time.Duration {
 }
 
 // bareMails composes and sends n mails with go-mail alone, over as many reused
-// connections as the worker has.
-func (w *bench) bareMails(n int, plain, html string) time.Duration {
+// connections as the worker has. The texts of a mail are those that words
+// returns.
+func (w *bench) bareMails(n int, words func(i int64) (plain, html string, err error)) time.Duration {
 	w.t.Helper()
 	host, port, err := net.SplitHostPort(w.smtp.addr)
 	if err != nil {
@@ -186,6 +190,10 @@ func (w *bench) bareMails(n int, plain, html string) time.Duration {
 				return err
 			}
 			for i := next.Add(1); i <= int64(n); i = next.Add(1) {
+				plain, html, err := words(i)
+				if err != nil {
+					return err
+				}
 				m := mail.NewMsg()
 				if err := m.From("billing@example.com"); err != nil {
 					return err
@@ -207,6 +215,21 @@ func (w *bench) bareMails(n int, plain, html string) time.Duration {
 		w.t.Fatal(err)
 	}
 	return time.Since(start)
+}
+
+// letter writes the first letter about an invoice, as the worker does.
+func (w *bench) letter(i int64) (plain, html string, err error) {
+	day := civil.Of(time.Now().UTC())
+	open := money.Amount{Minor: 1000 + i%90_000, Currency: "EUR"}
+	t, err := w.works.letters.Write(invoices.Draft{
+		Template: "request", Language: "en", Zone: time.UTC, Today: day, Customer: fmt.Sprint("Customer ", i),
+		Lines: []invoices.Line{{
+			Number: fmt.Sprintf("INV-%07d", i), IssuedOn: day.AddDays(-1), DueOn: day.AddDays(29), Total: open, Open: open,
+			URL: fmt.Sprintf("http://%s/pay/19aaceff-93ea-403f-b10c-%012d/", w.api.addr, i), Until: time.Now().AddDate(0, 0, 45),
+		}},
+		Totals: []money.Amount{open},
+	})
+	return t.Plain, t.HTML, err
 }
 
 // bodies returns the two texts of a letter that was sent.
@@ -248,9 +271,10 @@ func (w *bench) bodies() (plain, html string) {
 
 // BenchmarkEndToEnd handles due invoices of as many customers, from no link to
 // the first letter sent and recorded, and compares it with two bare loops in the
-// same run: the same POSTs and the same mails, without database, policy and
-// templates. A ratio of 1 would be as fast as they are. DUNNING_BENCH sets the
-// number of invoices.
+// same run: the same POSTs and the same mails, without database and policy; once
+// without templates, too, as if all letters had the same words, and once with
+// letters that the templates write. A ratio of 1 would be as fast as they are.
+// DUNNING_BENCH sets the number of invoices.
 func BenchmarkEndToEnd(b *testing.B) {
 	n := size(b, "DUNNING_BENCH", 5000)
 	for _, database := range []string{"sqlite", "postgres"} {
@@ -260,7 +284,7 @@ func BenchmarkEndToEnd(b *testing.B) {
 				if database == "postgres" {
 					url = pgtest.Database(b)
 				}
-				w := newBench(b, url, n, size(b, "DUNNING_BENCH_HANDS", 128), size(b, "DUNNING_BENCH_CONN", 32), 0)
+				w := newBench(b, url, n, size(b, "DUNNING_BENCH_HANDS", 256), size(b, "DUNNING_BENCH_CONN", 64), 0)
 				before := cpu(b)
 				var worker time.Duration
 				shares := split(b, func() { worker = w.do("email-links") })
@@ -270,12 +294,14 @@ func BenchmarkEndToEnd(b *testing.B) {
 				}
 				plain, html := w.bodies()
 				posts := w.barePosts(n)
-				mails := w.bareMails(n, plain, html)
+				mails := w.bareMails(n, func(int64) (string, string, error) { return plain, html, nil })
+				letters := w.bareMails(n, w.letter)
 				b.ReportMetric(float64(n)/worker.Seconds(), "invoices/s")
 				b.ReportMetric(float64(n)/posts.Seconds(), "bare-posts/s")
 				b.ReportMetric(float64(n)/mails.Seconds(), "bare-mails/s")
 				ratio := (posts + mails).Seconds() / worker.Seconds()
 				b.ReportMetric(ratio, "ratio-to-bare")
+				b.ReportMetric((posts + letters).Seconds()/worker.Seconds(), "ratio-to-bare-written")
 				guard(b, "ratio-to-bare", ratio, 0.05)
 				each := float64(spent.Microseconds()) / float64(n)
 				b.ReportMetric(each, "us-cpu/invoice")
