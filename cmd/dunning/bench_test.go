@@ -301,7 +301,7 @@ func BenchmarkEndToEnd(b *testing.B) {
 				b.ReportMetric(float64(n)/mails.Seconds(), "bare-mails/s")
 				ratio := (posts + mails).Seconds() / worker.Seconds()
 				b.ReportMetric(ratio, "ratio-to-bare")
-				b.ReportMetric((posts + letters).Seconds()/worker.Seconds(), "ratio-to-bare-written")
+				b.ReportMetric((posts+letters).Seconds()/worker.Seconds(), "ratio-to-bare-written")
 				guard(b, "ratio-to-bare", ratio, 0.05)
 				each := float64(spent.Microseconds()) / float64(n)
 				b.ReportMetric(each, "us-cpu/invoice")
