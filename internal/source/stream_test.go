@@ -66,7 +66,7 @@ func first(rows iter.Seq2[invoices.Row, error]) (invoices.Row, error) {
 // TestMemory: of a file a hundred times as long no more is held than what finds
 // a second mention of an invoice or a customer.
 func TestMemory(t *testing.T) {
-	const most = 150 // bytes an invoice; one in four is of another customer
+	const most = 60 // bytes an invoice; one in four is of another customer
 	few, many := held(t, 1_000), held(t, 100_000)
 	if many-few > 99_000*most {
 		t.Errorf("1,000 rows hold %d bytes, 100,000 rows %d: %d each, want at most %d", few, many, (many-few)/99_000, most)
