@@ -34,7 +34,8 @@ func (a *app) watch(ctx context.Context, h *house, next chan<- *works) error {
 	defer signal.Stop(hangup)
 	tick := time.NewTicker(glance)
 	defer tick.Stop()
-	seen := a.files(h.now.Load().cfg)
+	w := h.now.Load()
+	seen := a.files(w.cfg)
 	for {
 		asked := false
 		select {
@@ -44,7 +45,6 @@ func (a *app) watch(ctx context.Context, h *house, next chan<- *works) error {
 			asked = true
 		case <-tick.C:
 		}
-		w := h.now.Load()
 		now := a.files(w.cfg)
 		if now == seen && !asked {
 			continue
@@ -67,6 +67,7 @@ func (a *app) watch(ctx context.Context, h *house, next chan<- *works) error {
 		seen = a.files(over.cfg)
 		select {
 		case next <- over:
+			w = over // which the house may not know yet
 		case <-ctx.Done():
 			over.post.Close()
 			return nil
