@@ -96,6 +96,7 @@ func (y *yard) breakAnywhere(a act, places func([]pgproxy.Message) []pgproxy.Bre
 	whole := y.world().whole(a, y.proxy.Listen, func() { heard = y.proxy.Heard() })
 	said := map[string]int{}
 	for _, b := range places(heard) {
+		y.warm(a)
 		w := y.world()
 		if a.ready != nil {
 			a.ready(w)
@@ -112,6 +113,18 @@ func (y *yard) breakAnywhere(a act, places func([]pgproxy.Message) []pgproxy.Bre
 		said[w.judge(a, what, got, err, whole, "the connection to the database was lost")]++
 	}
 	y.Logf("%d messages; %v", len(heard), said)
+}
+
+// warm does an act undisturbed, so that the next one says what was heard: a new
+// connection has its statements to read first.
+func (y *yard) warm(a act) {
+	y.Helper()
+	w := y.world()
+	if a.ready != nil {
+		a.ready(w)
+	}
+	_, err := y.bounded(a.do, w)
+	y.must(err)
 }
 
 // whole does an act undisturbed, by the way on which others are disturbed, and

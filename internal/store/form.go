@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -25,7 +26,8 @@ type form struct {
 	exact bool     // every row must change exactly one of the table
 	wrong func(row []any) string
 
-	text string // as this database is told
+	text  string // as this database is told
+	order []int  // which argument each ? of the text is, from 0; nil: they are numbered
 }
 
 // column is the type of an argument in PostgreSQL.
@@ -61,12 +63,30 @@ func (f *form) arrays(before int) string {
 
 func named(part string) string { return argument.ReplaceAllString(part, "v.p$1") }
 
-// single returns the statement for one row.
-func (f *form) single() string {
+// single returns the statement for one row, and which of its arguments each ?
+// in it is. SQLite looks for the name of every numbered argument among those of
+// all others.
+func (f *form) single() (text string, order []int) {
+	numbered := f.verb + ` WHERE ` + f.where
 	if f.where == "" {
-		return f.verb + ` VALUES (` + placeholders(len(f.types)) + `) ` + f.tail
+		numbered = f.verb + ` VALUES (` + placeholders(len(f.types)) + `) ` + f.tail
 	}
-	return f.verb + ` WHERE ` + f.where
+	text = argument.ReplaceAllStringFunc(numbered, func(name string) string {
+		n, _ := strconv.Atoi(name[1:]) // it is digits
+		order = append(order, n-1)
+		return "?"
+	})
+	return text, order
+}
+
+// inOrder returns the arguments of a row as the statement for one row asks for
+// them.
+func (f *form) inOrder(row []any) []any {
+	in := make([]any, len(f.order))
+	for i, n := range f.order {
+		in[i] = row[n]
+	}
+	return in
 }
 
 // many returns the statement for rows in arrays, of whose arguments so many
@@ -178,7 +198,7 @@ func (t *tx) run(form int, rows [][]any) (int, error) {
 	}
 	sum := 0
 	for _, row := range rows {
-		n, err := exec(row)
+		n, err := exec(f.inOrder(row))
 		if err != nil {
 			return 0, err
 		}

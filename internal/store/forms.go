@@ -160,7 +160,7 @@ func formsOf(on *dialect) [forms]form {
 	}
 	for i := range list {
 		if list[i].text = list[i].many(0); on.oneWriter {
-			list[i].text = list[i].single()
+			list[i].text, list[i].order = list[i].single()
 		}
 	}
 	return list
