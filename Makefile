@@ -30,6 +30,7 @@ faults: deps
 	DUNNING_FAULTS=all $(GO) test -timeout 60m -v ./internal/pgtest ./internal/pgproxy ./internal/store
 
 # Kill the real program N times at random, over four times as many invoices, and
+# see that every letter arrived once, or that somebody is told why not.
 N ?= 200
 kill: deps
 	DUNNING_KILLS=$(N) $(GO) test -timeout 120m -run 'R02_Kills' -v ./cmd/dunning
