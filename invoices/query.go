@@ -21,6 +21,11 @@ type Query struct {
 	Limit int           // at most so many
 	Acts  []Act         // accounts whose next act is one of these; Idle means "look"
 
+	// Alone says that the caller has no other account, and will claim no more
+	// until it has given this one back: only then one is claimed that was claimed
+	// in vain before and may break whoever handles it.
+	Alone bool
+
 	Account string // only this one, due or not; empty: any
 	Invoice string // only the account that owes this one, due or not; empty: any
 }

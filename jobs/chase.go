@@ -144,8 +144,10 @@ func (r *run) claim(ctx context.Context, f *floor) error {
 		busy := f.busy.Load()
 		var accounts []invoices.Account
 		if n := r.take(size); n > 0 {
+			q := r.query(n)
+			q.Alone = busy == 0
 			var err error
-			if accounts, err = r.w.Ledger.Claim(ctx, r.query(n)); err != nil {
+			if accounts, err = r.w.Ledger.Claim(ctx, q); err != nil {
 				if ctx.Err() != nil {
 					return nil
 				}
@@ -160,14 +162,24 @@ func (r *run) claim(ctx context.Context, f *floor) error {
 		if r.order.Account != "" || r.order.Invoice != "" || len(accounts) == 0 && busy == 0 {
 			return nil
 		}
-		if len(accounts) == 0 {
-			select {
-			case <-f.ended:
-			case <-ctx.Done():
+		switch {
+		case len(accounts) == 0:
+			f.wait(ctx)
+		case busy == 0 && len(accounts) == 1: // it may be one to be handled alone
+			for f.busy.Load() > 0 && ctx.Err() == nil {
+				f.wait(ctx)
 			}
 		}
 	}
 	return nil
+}
+
+// wait returns when an account was given back.
+func (f *floor) wait(ctx context.Context) {
+	select {
+	case <-f.ended:
+	case <-ctx.Done():
+	}
 }
 
 func (r *run) query(n int) invoices.Query {

@@ -302,7 +302,7 @@ func BenchmarkEndToEnd(b *testing.B) {
 				ratio := (posts + mails).Seconds() / worker.Seconds()
 				b.ReportMetric(ratio, "ratio-to-bare")
 				b.ReportMetric((posts+letters).Seconds()/worker.Seconds(), "ratio-to-bare-written")
-				guard(b, "ratio-to-bare", ratio, 0.05)
+				guard(b, "ratio-to-bare", ratio, 0.1)
 				each := float64(spent.Microseconds()) / float64(n)
 				b.ReportMetric(each, "us-cpu/invoice")
 				for name, share := range shares {

@@ -21,7 +21,9 @@ import (
 // the next of those are.
 //
 // A claim that is never given back leaves its accounts due, so that whoever
-// comes when the lease is over looks at them.
+// comes when the lease is over looks at them. After two such claims an account is
+// claimed alone, and only with q.Alone; an empty result without it may mean that
+// one waits for that.
 func (s *Store) Claim(ctx context.Context, q invoices.Query) ([]invoices.Account, error) {
 	if q.Account != "" || q.Invoice != "" {
 		return s.claimNamed(ctx, q)
@@ -34,7 +36,7 @@ func (s *Store) Claim(ctx context.Context, q invoices.Query) ([]invoices.Account
 		if !c.none() {
 			return s.claim(ctx, q, c)
 		}
-		if !c.sweep {
+		if c.waits || !c.sweep {
 			return nil, nil
 		}
 		if again, err := s.sweep(ctx, q); err != nil || !again {

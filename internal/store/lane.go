@@ -28,8 +28,9 @@ const (
 	leased = `lease_id <> '' AND claims < 2`
 	// vain are those that were claimed in vain as often as is suspicious, and not
 	// yet so often that they are set aside ([invoices.MaxClaims]). They are
-	// claimed alone, after all others: if one breaks the worker it breaks nobody
-	// else's turn, and if it was only near one that does, it is cleared soon.
+	// claimed one at a time, after all others, by who has none besides
+	// ([invoices.Query].Alone): if one breaks the worker it breaks nobody else's
+	// turn, and if it was only near one that does, it is cleared soon.
 	vain = `claims >= 2 AND claims < 8`
 )
 
@@ -44,6 +45,7 @@ const (
 type choice struct {
 	lanes []lane
 	marks map[string]mark // where the lanes of acts begin
+	waits bool            // one that was claimed in vain waits until the caller has no other
 	sweep bool            // there is a sweep to carry out
 }
 
@@ -81,8 +83,11 @@ func (s *Store) ahead(ctx context.Context, q sqlx.QueryerContext, asked invoices
 		if !c.none() {
 			return c, nil
 		}
-		if c.lanes = last; marks == nil {
+		if marks == nil {
 			s.marks.forget(asked)
+			if c.waits = len(last) > 0 && !asked.Alone; asked.Alone {
+				c.lanes = last
+			}
 			return c, nil
 		}
 	}

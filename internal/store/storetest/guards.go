@@ -288,7 +288,9 @@ func breaks(b *bench) {
 	b.tell(row("guilty", "INV-1"), row("near", "INV-2"))
 	claim := func(wanted ...string) []invoices.Account {
 		b.Helper()
-		list, err := b.db.Claim(ctx, b.query())
+		q := b.query()
+		q.Alone = true
+		list, err := b.db.Claim(ctx, q)
 		b.must(err)
 		want(b, "claimed", ids(list), wanted)
 		b.wait(2 * time.Minute) // and the worker is gone
@@ -300,12 +302,15 @@ func breaks(b *bench) {
 	claim("new") // those who were claimed in vain twice come after all others,
 	b.tell(row("new", "INV-3"))
 	claim("new")
+	list, err := b.db.Claim(ctx, b.query())
+	b.must(err)
+	want(b, "claimed by who has others", ids(list), nil)
 	one := claim("guilty") // and alone
 	want(b, "claims before this one", one[0].Claims, 2)
 	for range invoices.MaxClaims - 3 {
 		claim("guilty")
 	}
-	list := claim("near")
+	list = claim("near")
 	b.release(list[0], invoices.Decision{At: b.now.Add(time.Hour)})
 	a, _ := b.lookup("INV-2")
 	want(b, "claims of one that was only near", a.Claims, 0)
