@@ -101,8 +101,10 @@ func visit(s *Store, a invoices.Account) (err error) {
 			return err
 		}
 	}
-	return s.Release(context.Background(), a, invoices.Decision{At: monday.AddDate(0, 0, 14), Why: "the next step is due in two weeks"}, monday)
+	return s.Release(context.Background(), a, rest, monday)
 }
+
+var rest = invoices.Decision{At: monday.AddDate(0, 0, 14), Why: "the next step is due in two weeks"}
 
 // steps is what happens to an account with one invoice.
 func steps(a *invoices.Account) []any {
@@ -135,7 +137,8 @@ func plainly(s *Store, accounts []invoices.Account) error {
 			w := &sheet{s: s}
 			for _, a := range accounts {
 				if i == 4 {
-					w.add(released, a.ID, a.Version+4, a.Lease, invoices.Idle.String(), at(monday.AddDate(0, 0, 14)), "", "the next step is due in two weeks", false, false)
+					a.Version += 4
+					w.add(released, givenBack(a, rest, monday, 0)...)
 					continue
 				}
 				all := steps(&a)

@@ -149,17 +149,11 @@ func (s *Store) exist(ctx context.Context, q invoices.Query) error {
 // An account that changed since a was read is due at once. It returns
 // [invoices.ErrLost] when the lease is somebody else's; the facts are kept.
 func (s *Store) Release(ctx context.Context, a invoices.Account, next invoices.Decision, now time.Time, facts ...invoices.Fact) error {
-	due, steps := now, 0
-	if next.Act == invoices.Idle {
-		due = next.At
-	}
 	changes, latest := settledFacts(facts)
-	if len(facts) > 0 {
-		steps = 1
-	}
+	steps := min(len(facts), 1)
 	c := &change{
 		take: released, record: func(w *sheet) error { _, err := s.fresh(&a, w).all(changes); return err },
-		row: []any{a.ID, a.Version, a.Lease, next.Act.String(), at(due), string(next.Code), next.Why, next.Person, next.Act.Sends(), steps},
+		row: givenBack(a, next, now, steps),
 	}
 	if simple(&a, changes) {
 		if err := s.together(ctx, c); !errors.Is(err, errUntaken) {
@@ -189,4 +183,13 @@ func (s *Store) Release(ctx context.Context, a invoices.Account, next invoices.D
 		}
 		return err
 	})
+}
+
+// givenBack is the row of an account whose lease ends so many versions on.
+func givenBack(a invoices.Account, next invoices.Decision, now time.Time, steps int) []any {
+	due := now
+	if next.Act == invoices.Idle {
+		due = next.At
+	}
+	return []any{a.ID, a.Version, a.Lease, next.Act.String(), at(due), string(next.Code), next.Why, next.Person, next.Act.Sends(), steps}
 }
