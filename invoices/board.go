@@ -269,8 +269,10 @@ func undecided(v *view) (Decision, bool) {
 			return Decision{Code: CodeUncertain, Person: true, Why: "it is not known whether the letter " + o.Step + " arrived"}, true
 		case Failed:
 			return Decision{Code: CodeStepFailed, Person: true, Why: "the letter " + o.Step + " was refused"}, true
-		case Resend, Sending:
-			return Decision{Code: CodeUncertain, Why: "the letter " + o.Step + " is to be sent again"}, true
+		case Sending:
+			return Decision{Code: CodeUncertain, Why: "the letter " + o.Step + " is on its way, and what becomes of it is not noted yet"}, true
+		case Resend:
+			return Decision{Code: CodeUncertain, Why: "the letter " + o.Step + " is sent again when letters may leave"}, true
 		}
 	}
 	return Decision{}, false

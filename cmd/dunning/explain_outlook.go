@@ -140,8 +140,6 @@ func cure(d *invoices.Decision, number, account string) string {
 		return "if it is to be collected, name the currency in the policy's currencies in config.yaml"
 	case invoices.CodeMinimum:
 		return "nothing; the policy's min_amount in config.yaml says from which balance on letters are sent"
-	case invoices.CodeUncertain:
-		return "nothing; the letter is sent again by itself when letters may leave"
 	}
 	return "nothing; it ends by itself"
 }
