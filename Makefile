@@ -29,7 +29,7 @@ crash: deps
 faults: deps
 	DUNNING_FAULTS=all $(GO) test -timeout 60m -v ./internal/pgtest ./internal/pgproxy ./internal/store
 
-# Kill the real program N times at random, over four times as many invoices, and
+# Kill the real program N times at random, over eight times as many invoices, and
 # see that every letter arrived once, or that somebody is told why not.
 N ?= 200
 kill: deps
