@@ -44,17 +44,24 @@ type change struct {
 	row    []any              // its arguments: id, version, lease, and more
 	record func(*sheet) error // adds what is written besides
 
-	done chan struct{}
-	err  error
+	taken bool // into a transaction, by whoever carries it
+	done  chan struct{}
+	err   error
 }
 
 // together writes a change in a transaction that it may share with others. It
 // returns nil when that is on disk, and [errUntaken] when nothing was written and
 // the change must go alone.
 func (s *Store) together(ctx context.Context, c *change) error {
+	return s.group.ride(ctx, c, s.carry)
+}
+
+// ride waits until somebody has carried the change, or carries it with those who
+// wait then.
+func (g *group) ride(ctx context.Context, c *change, carry func()) error {
 	c.done = make(chan struct{})
-	s.group.add(c)
-	for {
+	g.add(c)
+	for turns := g.turns; ; {
 		select {
 		case <-c.done:
 			return c.err
@@ -63,10 +70,13 @@ func (s *Store) together(ctx context.Context, c *change) error {
 		select {
 		case <-c.done:
 			return c.err
-		case s.group.turns <- struct{}{}:
-			s.carry()
+		case turns <- struct{}{}:
+			g.turn(carry)
+			if g.took(c) {
+				turns = nil // it is on its way: another turn would be for nothing
+			}
 		case <-ctx.Done():
-			if s.group.withdraw(c) {
+			if g.withdraw(c) {
 				return ctx.Err()
 			}
 			return fmt.Errorf("it is not known whether this was stored: %w", ctx.Err())
@@ -74,10 +84,23 @@ func (s *Store) together(ctx context.Context, c *change) error {
 	}
 }
 
+// turn gives the turn back that its caller took, also when something panics.
+func (g *group) turn(carry func()) {
+	defer func() { <-g.turns }()
+	carry()
+}
+
 func (g *group) add(c *change) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.waiting = append(g.waiting, c)
+}
+
+// took reports whether the change is carried, or was.
+func (g *group) took(c *change) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return c.taken
 }
 
 // withdraw reports whether the change was still waiting, and will not be
@@ -104,7 +127,7 @@ func (g *group) next() []*change {
 		if id := c.row[0]; len(batch) == most || seen[id] {
 			later = append(later, c)
 		} else {
-			seen[id] = true
+			seen[id], c.taken = true, true
 			batch = append(batch, c)
 		}
 	}
@@ -114,7 +137,6 @@ func (g *group) next() []*change {
 
 // carry writes everybody's changes who waits, and tells each how it went.
 func (s *Store) carry() {
-	defer func() { <-s.group.turns }()
 	batch := s.group.next()
 	if len(batch) == 0 {
 		return

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -248,6 +249,30 @@ func TestArraysKeepValues(t *testing.T) {
 		}
 		if _, err := f.pack(nil, [][]any{{1, 1, true, at(monday), nil}}); err == nil {
 			t.Error("a number was taken for text")
+		}
+	})
+}
+
+// While a change is on its way and another transaction could be, whoever waits
+// for it rests: synctest would wait for one that tries again and again.
+func TestNobodyTakesTurnsForNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &group{turns: make(chan struct{}, 2)}
+		g.turns <- struct{}{}
+		g.turns <- struct{}{}
+		c := &change{row: []any{"an account"}}
+		turns, ended := 0, make(chan error)
+		go func() { ended <- g.ride(t.Context(), c, func() { turns++; g.next() }) }()
+		synctest.Wait()
+		batch := g.next()
+		<-g.turns // one is free, and the other has c on its way
+		synctest.Wait()
+		if len(batch) != 1 || turns > 1 {
+			t.Errorf("%d changes were on their way, and %d turns taken meanwhile", len(batch), turns)
+		}
+		close(c.done)
+		if err := <-ended; err != nil {
+			t.Error(err)
 		}
 	})
 }
