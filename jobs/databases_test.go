@@ -23,7 +23,7 @@ var databases = []database{
 	{"sqlite", func(t testing.TB) *store.Store {
 		return open(t, "sqlite:"+filepath.Join(t.TempDir(), "dunning.db"))
 	}, 13},
-	{"postgres", func(t testing.TB) *store.Store { return open(t, pgtest.Database(t)) }, 37},
+	{"postgres", func(t testing.TB) *store.Store { return open(t, pgtest.Database(t)) }, 71},
 }
 
 func open(t testing.TB, url string) *store.Store {

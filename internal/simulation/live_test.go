@@ -444,6 +444,7 @@ func (w *world) calm(weeks int) {
 		w.audit()
 	}
 	w.complete()
+	w.arrived()
 }
 
 // release lets everybody go on.

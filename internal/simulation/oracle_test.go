@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -12,6 +13,8 @@ import (
 	"dunning/internal/calendar"
 	"dunning/internal/civil"
 	"dunning/internal/sandbox"
+	"dunning/internal/store"
+	"dunning/invoices"
 )
 
 // promises are what must hold after every event, whatever happens, by what the
@@ -27,6 +30,7 @@ var promises = map[int]string{
 	8:  "the books of every run balance (R25)",
 	9:  "no letter too soon after the last one (R14, R15)",
 	10: "the work comes to rest: calls to the provider are bounded by what there is to do",
+	11: "a letter that the books call sent was accepted (R1, R2)",
 }
 
 // slack is how long an act may be under way after it was decided: conversations
@@ -327,6 +331,33 @@ func (o *oracle) complete() {
 			p := o.w.policies("")
 			d, _ := p.Explain(&a, a.Find(r.Number), time.Now())
 			o.broken(2, "%s, due %s, open %d, never heard the last word; the policy says: %s\n\tcustomer %s in %s; steps %+v\n\tlinks %+v\n\trest %+v", r.Number, r.DueOn, b.open(), d.Why, b.customer.id, b.customer.local(), a.Find(r.Number).Steps, a.Find(r.Number).Links, a.Find(r.Number).Rest)
+		}
+	}
+}
+
+// arrived is promise 11.
+func (o *oracle) arrived() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	accepted := map[string]bool{}
+	for _, m := range o.mails {
+		accepted[strings.Trim(m.id, "<>")] = true
+	}
+	for _, b := range o.w.bills {
+		a, err := o.w.desk.Lookup(ctx, b.row.Number)
+		if errors.Is(err, store.ErrUnknown) {
+			continue // it was never told
+		}
+		o.w.must(err)
+		for _, s := range a.Find(b.row.Number).Steps {
+			if s.Result != invoices.Sent {
+				continue
+			}
+			l, err := o.w.desk.Letter(ctx, s.Letter)
+			o.w.must(err)
+			if !accepted[l.MessageID] {
+				o.broken(11, "%s: %s of episode %d was never accepted", b.row.Number, s.Step, s.Episode)
+			}
 		}
 	}
 }
