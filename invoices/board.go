@@ -579,11 +579,12 @@ func due(v *view) (Decision, bool) {
 }
 
 // unverified: right before a letter every link that may be paid was looked at
-// within the last minute (R3).
+// within the last minute (R3). One that has just expired may be, too: a slow
+// bank method may complete it late.
 func (v *view) unverified() (Decision, bool) {
 	for i := range v.inv.Links {
 		l := &v.inv.Links[i]
-		if l.Made() && !l.final() && v.ours(l) && !l.usedUp() && v.now.Sub(l.Seen) > Fresh {
+		if l.Made() && !l.final() && v.ours(l) && v.now.Sub(l.Seen) > Fresh {
 			return v.rested(Decision{Act: Check, Gen: l.Gen, Code: CodeLook, Why: "make sure it is unpaid"}), true
 		}
 	}

@@ -147,12 +147,26 @@ func (ps *Policies) repeat(a *Account, l Letter, now time.Time) Decision {
 		d.Person = true
 		return d
 	}
+	var owed []*view
+	settled := ""
 	for _, it := range l.Items {
-		inv := a.Find(it.Invoice)
-		if inv == nil || !inv.collectible() {
-			return withdraw(it.Invoice + " is no longer owed")
+		switch inv := a.Find(it.Invoice); {
+		case inv == nil || !inv.collectible():
+			settled = it.Invoice + " is no longer owed"
+		case ps.view(a, inv, now).unbooked() != nil:
+			settled = it.Invoice + " was paid by link"
+		default:
+			owed = append(owed, ps.view(a, inv, now))
 		}
-		v := ps.view(a, inv, now)
+	}
+	switch {
+	case len(owed) == 0:
+		return withdraw(settled)
+	case settled != "": // the others it speaks of keep their steps
+		return outdated(settled)
+	}
+	for i, v := range owed {
+		it, inv := l.Items[i], v.inv
 		if v.p == nil {
 			return v.unruled()
 		}
@@ -160,8 +174,6 @@ func (ps *Policies) repeat(a *Account, l Letter, now time.Time) Decision {
 		switch {
 		case inv.Episode != it.Episode || inv.Open() != it.Amount:
 			return outdated("the amount or the due date of " + it.Invoice + " has changed")
-		case v.unbooked() != nil:
-			return withdraw(it.Invoice + " was paid by link")
 		case link == nil || link.Gen != it.Gen:
 			return outdated("the payment link it carries no longer works")
 		}

@@ -1,6 +1,7 @@
 package invoices
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -96,6 +97,67 @@ func TestR03_PaidMeansSilence(t *testing.T) {
 	})
 	if d := quiet().Next(a, now); d.Act != Idle || d.Code != CodeResting {
 		t.Errorf("what cannot be verified is not sent: got %s %s", d.Act, d.Code)
+	}
+	renewed := func(ago time.Duration) Account {
+		a := seen(debtor(func(_ *Account, inv *Invoice) {
+			second := inv.Links[0]
+			second.Gen, second.Ref, second.Remote, second.URL = 2, "INV-1-L2", "r2", "https://pay/2"
+			inv.Links = append(inv.Links, second)
+			sentAlready(inv, NewLinkStep(2))
+		}), now)
+		old := &a.Invoices[0].Links[0]
+		old.State, old.Expires = Expired, now.Add(-ago-time.Hour)
+		old.Seen = now.Add(-time.Hour)
+		return a
+	}
+	if d := quiet().Next(renewed(0), now); d.Act != Check || d.Gen != 1 {
+		t.Errorf("a link that has just expired may be completed late: got %s %d", d.Act, d.Gen)
+	}
+	if d := quiet().Next(renewed(afterlife), now); d.Act != Remind {
+		t.Errorf("a link that expired long ago is not looked at any more: got %s %d", d.Act, d.Gen)
+	}
+}
+
+// TestR02_WhatIsNotSentAgain: a letter that is to be sent once more, but says
+// what is no longer true, takes nobody's step away who still owes.
+func TestR02_WhatIsNotSentAgain(t *testing.T) {
+	now := at("2026-04-08 08:00")
+	letter := func(change func(first, second *Invoice)) Account {
+		a := debtor(func(a *Account, inv *Invoice) {
+			sentAlready(inv, "upcoming")
+			other := *inv
+			other.Number = "INV-2"
+			other.Links, other.Steps = slices.Clone(inv.Links), slices.Clone(inv.Steps)
+			a.Invoices = append(a.Invoices, other)
+		})
+		l := Letter{ID: "l1", Try: 1, State: Resend, At: now}
+		for i := range a.Invoices {
+			inv := &a.Invoices[i]
+			l.Items = append(l.Items, Item{Invoice: inv.Number, Episode: 1, Step: "friendly", Gen: 1, Amount: inv.Open()})
+			inv.Steps = append(inv.Steps, Outcome{Episode: 1, Step: "friendly", Result: Resend, Letter: "l1", Gen: 1, At: now})
+		}
+		a.Letters = []Letter{l}
+		change(&a.Invoices[0], &a.Invoices[1])
+		return seen(a, now)
+	}
+	for says, c := range map[string]struct {
+		change func(first, second *Invoice)
+		act    Act
+		result Result
+	}{
+		"both are owed":                 {func(_, _ *Invoice) {}, Again, ""},
+		"both were paid":                {func(x, y *Invoice) { x.Paid, y.Paid = 12000, 12000 }, Withdraw, Skipped},
+		"both were paid by link":        {func(x, y *Invoice) { x.Links[0].State, y.Links[0].State = Completed, Completed }, Withdraw, Skipped},
+		"one was booked, one is a link": {func(x, y *Invoice) { x.Status, y.Links[0].State = Void, Completed }, Withdraw, Skipped},
+		"the first was paid":            {func(x, _ *Invoice) { x.Paid = 12000 }, Withdraw, Uncertain},
+		"the second was paid":           {func(_, y *Invoice) { y.Paid = 12000 }, Withdraw, Uncertain},
+		"the second was paid by link":   {func(_, y *Invoice) { y.Links[0].State = Completed }, Withdraw, Uncertain},
+		"the first is another amount":   {func(x, _ *Invoice) { x.Credited = 100 }, Withdraw, Uncertain},
+	} {
+		d := quiet().Next(letter(c.change), now)
+		if d.Act != c.act || c.act == Withdraw && d.Withdrawn() != c.result {
+			t.Errorf("%s: got %s, %s: %s; want %s, %s", says, d.Act, d.Withdrawn(), d.Why, c.act, c.result)
+		}
 	}
 }
 
