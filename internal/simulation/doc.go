@@ -11,11 +11,13 @@
 // same seed draws the same events. Every call of a worker takes a virtual moment
 // of its own, so that calls are in one order: a life by itself (SEED=n YEARS=10)
 // is lived again exactly. On a machine under heavy load a life may part from the
-// one before, where goroutines of the network act in one moment.
+// one before, where goroutines of the network act in one moment. In one life of
+// four nobody tells the worker that a link was paid: it learns of it by looking
+// right before a letter, or not at all.
 //
 // The oracle knows what the pretend Cost+ and the mail server saw, what the
-// books said and when they were told, and what people did; it never reads the
-// worker's tables. What it checks is written down, with numbers, in
+// books said and when they were told, and what people did; it reads the worker's
+// books only to hold what they call sent, or paid, against that. What it checks is written down, with numbers, in
 // oracle_test.go.
 //
 // There is nothing here but tests; see `make simulate`.

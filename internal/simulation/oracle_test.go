@@ -328,6 +328,9 @@ func (o *oracle) complete() {
 		if len(o.byKey[fmt.Sprintf("%s/%d/final", r.Number, len(b.episodes))]) == 0 {
 			a, err := o.w.desk.Lookup(ctx, r.Number)
 			o.w.must(err)
+			if learntLate(a.Find(r.Number), b) {
+				continue
+			}
 			p := o.w.policies("")
 			d, _ := p.Explain(&a, a.Find(r.Number), time.Now())
 			o.broken(2, "%s, due %s, open %d, never heard the last word; the policy says: %s\n\tcustomer %s in %s; steps %+v\n\tlinks %+v\n\trest %+v", r.Number, r.DueOn, b.open(), d.Why, b.customer.id, b.customer.local(), a.Find(r.Number).Steps, a.Find(r.Number).Links, a.Find(r.Number).Rest)
@@ -360,6 +363,16 @@ func (o *oracle) arrived() {
 			}
 		}
 	}
+}
+
+// learntLate reports whether the books told of a payment by link before the
+// provider did. Whether they meant that payment cannot be known: nothing is
+// sent about what is left, and a person sees it on the attention list.
+func learntLate(inv *invoices.Invoice, b *bill) bool {
+	return slices.ContainsFunc(inv.Links, func(l invoices.Link) bool {
+		at, told := b.booked[l.Remote]
+		return l.State == invoices.Completed && told && at.Before(l.Since)
+	})
 }
 
 // paidUnbooked reports whether a link was paid and the books do not say so.

@@ -52,8 +52,12 @@ func (w *world) start(name string, fuse int64, skew time.Duration) *process {
 	p.db, err = store.Open(context.Background(), store.Options{URL: w.url, Actor: name, Config: "sim", Leases: store.ByCaller, Connections: 2})
 	w.must(err)
 	dial := func(ctx context.Context, _, address string) (net.Conn, error) { return w.net.dial(ctx, p, address) }
+	hooks := "http://" + hooksAddress + "/costplus"
+	if w.deaf {
+		hooks = ""
+	}
 	p.links, err = costplus.New(costplus.Options{
-		BaseURL: w.box.URL(), APIKey: "sandbox-key", Mode: costplus.Test, WebhookURL: "http://" + hooksAddress + "/costplus",
+		BaseURL: w.box.URL(), APIKey: "sandbox-key", Mode: costplus.Test, WebhookURL: hooks,
 		PaymentHosts: []string{w.box.URL()[len("http://"):]}, PerSecond: 1000, Now: p.now,
 		Transport: &http.Transport{DialContext: dial, DisableCompression: true, MaxIdleConnsPerHost: 4},
 	})

@@ -52,6 +52,7 @@ type world struct {
 	letters *templates.Set
 	crons   map[string]*schedule.Schedule
 	resend  bool // on_uncertain: resend
+	deaf    bool // there are no webhooks, and links are seldom polled: that somebody paid is learnt when a letter would leave
 	mark    memoryMark
 
 	desk    *store.Store // what people and the import use
@@ -138,7 +139,7 @@ func newWorld(t testing.TB, seed uint64, template string, letters *templates.Set
 	w.must(err)
 	w.must(from.Close())
 	w.must(to.Close())
-	w.resend = w.rng.IntN(2) == 0
+	w.resend, w.deaf = w.rng.IntN(2) == 0, seed%4 == 1
 	w.box, err = sandbox.Start(sandbox.Options{Now: time.Now, Seed: seed + 1, Network: w.net, LogLimit: 1})
 	w.must(err)
 	w.desk, err = store.Open(context.Background(), store.Options{URL: w.url, Actor: "Ada", Config: "sim", Leases: store.ByCaller, Connections: 1})
@@ -209,6 +210,9 @@ func (w *world) policies(key string) *invoices.Policies {
 	}
 	if w.resend {
 		p.OnUncertain = invoices.ResendLetter
+	}
+	if w.deaf {
+		p.Link.Poll = 20 * 24 * time.Hour
 	}
 	return &invoices.Policies{ByName: map[string]*invoices.Policy{"standard": p}, Default: "standard", Zone: amsterdam}
 }
