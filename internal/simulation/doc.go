@@ -17,8 +17,8 @@
 //
 // The oracle knows what the pretend Cost+ and the mail server saw, what the
 // books said and when they were told, and what people did; it reads the worker's
-// books only to hold what they call sent, or paid, against that. What it checks is written down, with numbers, in
-// oracle_test.go.
+// books only to hold what they call sent, or paid, against that. What it checks
+// is written down, with numbers, in oracle_test.go.
 //
 // There is nothing here but tests; see `make simulate`.
 package simulation
