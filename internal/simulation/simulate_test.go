@@ -16,7 +16,7 @@ import (
 
 var (
 	theSeed  = flag.Uint64("seed", 1, "the first seed; each further life has the next one")
-	theYears = flag.Int("years", 10, "virtual years to live, all lives together")
+	theYears = flag.Int("years", 10, "virtual years to live, all lives together; a life without webhooks takes fewer of them")
 )
 
 // A life is ten years of trouble, most often, and some weeks of calm. Every
